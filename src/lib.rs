@@ -1,0 +1,27 @@
+//! `sshoal` runs declarative YAML playbooks of SSH requests over an inventory of
+//! Linux hosts and emits one JSON report.
+//!
+//! One way through the house: **load → resolve → plan → execute → report**. Each
+//! stage has types of its own, and knows only what stands below it here:
+//!
+//! | module | owns | must not know |
+//! |---|---|---|
+//! | [`load`] | files → raw types with source positions | what hosts mean |
+//! | [`resolve`] | inventory, precedence, patterns, templates | network, clock, threads |
+//! | [`plan`] | raw types + inventory → a complete, checked plan | network, clock, threads |
+//! | [`credential`] | private keys | plays, hosts |
+//! | [`execute`] | plan → events, on a thread pool | ssh2, YAML, stdout |
+//! | [`transport`] | connections, commands, transfers | plays, inventory, events |
+//! | [`report`] | events → terminal and JSON | the plan's insides, transport |
+
+pub mod credential;
+pub mod event;
+pub mod execute;
+pub mod failure;
+pub mod load;
+pub mod plan;
+pub mod report;
+pub mod resolve;
+pub mod secret;
+pub mod transfer;
+pub mod transport;

@@ -1,0 +1,221 @@
+//! Values that must never be shown: passwords, passphrases, key material.
+//!
+//! [`Secret`] hides itself from `Debug`, `Display` and `Serialize`; the only way
+//! to its text is the deliberately loud [`Secret::reveal`]. [`Redactor`] takes
+//! the known secrets of a run and masks them wherever a remote host or an error
+//! message repeats one.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, RwLock};
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
+use zeroize::Zeroizing;
+
+/// What is shown in place of a secret.
+pub const MASK: &str = "***";
+
+/// Secrets shorter than this many bytes are masked only where they make up a
+/// whole line: masking every `1` would destroy the output it hides in.
+pub const SHORTEST_MASKED_ANYWHERE: usize = 4;
+
+/// A text that never shows itself; cleared from memory when the last clone goes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Arc<Zeroizing<String>>);
+
+impl Secret {
+    /// Wraps `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Arc::new(Zeroizing::new(text.into())))
+    }
+
+    /// The text itself. Hand it to a protocol, never to a message, a log or an
+    /// argument list.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+impl serde::Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(MASK)
+    }
+}
+
+/// Masks the secrets of a run in any text, in their plain, shell-quoted, base64
+/// and URL-encoded forms.
+///
+/// The rule for short ones: a secret of fewer than
+/// [`SHORTEST_MASKED_ANYWHERE`] bytes is masked only where it is a whole line.
+#[derive(Debug, Default)]
+pub struct Redactor {
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    forms: Vec<String>,
+    whole_lines: Vec<String>,
+    search: Option<Arc<AhoCorasick>>,
+}
+
+impl Redactor {
+    /// A redactor that knows `secrets`.
+    #[must_use]
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
+        let redactor = Self::default();
+        redactor.learn(secrets);
+        redactor
+    }
+
+    /// Adds secrets that became known later; those it knows already cost nothing.
+    pub fn learn<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) {
+        let mut known = self.known.write().unwrap_or_else(|poison| poison.into_inner());
+        let before = known.forms.len();
+        for secret in secrets {
+            let text = secret.reveal();
+            // A multi-line secret (a key) is also recognised by its lines: a
+            // remote `head -3` of it is as much a leak as the whole.
+            for line in std::iter::once(text).chain(text.lines()) {
+                known.add(line);
+            }
+        }
+        if known.forms.len() != before {
+            // A failure to build (gigabytes of secrets) must not unmask what
+            // was masked before, so the old automaton stays.
+            if let Ok(search) = AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(&known.forms)
+            {
+                known.search = Some(Arc::new(search));
+            }
+        }
+    }
+
+    /// `text` with every known secret replaced by [`MASK`].
+    #[must_use]
+    pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let known = self.known.read().unwrap_or_else(|poison| poison.into_inner());
+        let mut masked = Cow::Borrowed(text);
+        if let Some(search) = &known.search
+            && search.is_match(text)
+        {
+            let masks = vec![MASK; known.forms.len()];
+            masked = Cow::Owned(search.replace_all(text, &masks));
+        }
+        if !known.whole_lines.is_empty()
+            && masked.lines().any(|line| known.is_whole_line(line))
+        {
+            let lines = masked.split_inclusive('\n').map(|line| {
+                let body = line.trim_end_matches(['\r', '\n']);
+                match known.is_whole_line(body) {
+                    true => format!("{MASK}{}", &line[body.len()..]),
+                    false => line.to_owned(),
+                }
+            });
+            masked = Cow::Owned(lines.collect());
+        }
+        masked
+    }
+}
+
+impl Known {
+    fn add(&mut self, text: &str) {
+        if text.is_empty() || text.starts_with("-----") {
+            return; // A PEM armour line is public knowledge and no secret.
+        }
+        if text.len() < SHORTEST_MASKED_ANYWHERE {
+            if !self.is_whole_line(text) {
+                self.whole_lines.push(text.to_owned());
+            }
+            return;
+        }
+        for form in encoded_forms(text) {
+            if form.len() >= SHORTEST_MASKED_ANYWHERE && !self.forms.contains(&form) {
+                self.forms.push(form);
+            }
+        }
+    }
+
+    fn is_whole_line(&self, line: &str) -> bool {
+        self.whole_lines.iter().any(|short| short == line.trim())
+    }
+}
+
+fn encoded_forms(text: &str) -> [String; 6] {
+    [
+        text.to_owned(),
+        text.replace('\'', r"'\''"),
+        STANDARD.encode(text),
+        STANDARD_NO_PAD.encode(text),
+        URL_SAFE.encode(text),
+        url_encoded(text),
+    ]
+}
+
+fn url_encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(byte.into());
+            }
+            _ => write!(out, "%{byte:02X}").expect("a String takes any text"),
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_hides_from_every_formatter() {
+        let secret = Secret::new("hunter22");
+        assert_eq!(format!("{secret} {secret:?}"), "*** ***");
+        assert_eq!(serde_json::to_string(&secret).unwrap(), "\"***\"");
+    }
+
+    #[test]
+    fn every_form_is_masked() {
+        let redactor = Redactor::new([&Secret::new("pa ss'w/rd")]);
+        for form in ["pa ss'w/rd", r"pa ss'\''w/rd", "cGEgc3Mndy9yZA==", "pa%20ss%27w%2Frd"] {
+            assert_eq!(redactor.mask(&format!("<{form}>")), "<***>", "{form}");
+        }
+    }
+
+    #[test]
+    fn a_short_secret_is_masked_only_as_a_whole_line() {
+        let redactor = Redactor::new([&Secret::new("1")]);
+        assert_eq!(redactor.mask("11 of 121\n1\nend 1"), "11 of 121\n***\nend 1");
+    }
+
+    #[test]
+    fn the_lines_of_a_key_are_masked_but_its_armour_is_not() {
+        let key = Secret::new("-----BEGIN X-----\nAAAABBBB\nCCCCDDDD\n-----END X-----\n");
+        let masked = Redactor::new([&key]).mask("-----BEGIN X-----\nAAAABBBB").into_owned();
+        assert_eq!(masked, "-----BEGIN X-----\n***");
+    }
+
+    #[test]
+    fn text_without_secrets_is_not_copied() {
+        let redactor = Redactor::new([&Secret::new("hunter22")]);
+        assert!(matches!(redactor.mask("plain"), Cow::Borrowed("plain")));
+    }
+}

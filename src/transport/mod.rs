@@ -1,0 +1,117 @@
+//! The only place that knows libssh2.
+//!
+//! A [`Connector`] opens [`Connection`]s; a connection runs commands and moves
+//! files, each under one absolute deadline. Nothing here knows plays,
+//! inventories or events: what to do comes in as [`crate::plan::spec`] values,
+//! what happened goes out as the types below.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::failure::Failure;
+use crate::plan::spec::{ConnectionSpec, ExecOptions, TransferSpec};
+use crate::transfer::TransferRecord;
+
+mod link;
+
+/// Opens connections; shared by all worker threads of a run.
+pub trait Connector: Send + Sync {
+    /// Connects, checks the host key and authenticates.
+    ///
+    /// # Errors
+    /// A [`Failure`] whose code is one of those for which
+    /// [`crate::failure::ErrorCode::is_unreachable`] holds, or `Cancelled`.
+    fn connect(&self, spec: &ConnectionSpec, cancel: &Cancel) -> Result<Connected, Failure>;
+}
+
+/// A fresh connection and what the user should know about it.
+pub struct Connected {
+    /// The open, authenticated connection.
+    pub connection: Box<dyn Connection>,
+    /// Such as a host key accepted under the policy `warning`.
+    pub warnings: Vec<String>,
+}
+
+/// An open, authenticated connection to one host.
+///
+/// It belongs to one thread at a time. After a failure with the code
+/// `ConnectionLost` it is of no further use. Dropping it disconnects without
+/// waiting for the peer.
+pub trait Connection: Send {
+    /// Runs one command to its end or its deadline.
+    ///
+    /// `more` says that another command will follow on this connection, so that
+    /// an implementation may prepare for it while this one runs.
+    fn execute(&mut self, line: &str, options: &ExecOptions, more: bool, cancel: &Cancel) -> Execution;
+
+    /// Moves one file.
+    ///
+    /// # Errors
+    /// A [`Failure`] with a transfer, sudo, channel or connection code; no half
+    /// file is left under the final name.
+    fn transfer(&mut self, spec: &TransferSpec, cancel: &Cancel) -> Result<Transferred, Failure>;
+}
+
+/// What running one command gave. Output read before a failure is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Execution {
+    /// Standard output; with a PTY, both streams.
+    pub output: Captured,
+    /// Standard error; empty with a PTY.
+    pub error: Captured,
+    /// How it ended.
+    pub ending: Ending,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// It exited with this status.
+    Exited(i32),
+    /// This signal (without `SIG`) killed it.
+    Signalled(String),
+    /// It did not start, timed out, or the connection was lost.
+    Failed(Failure),
+}
+
+/// The bytes of one output stream, as far as they were kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Captured {
+    /// The stream; its middle is replaced by a note when it exceeded `max_output`.
+    pub bytes: Vec<u8>,
+    /// Size of the whole stream in bytes.
+    pub total: u64,
+    /// Whether the middle was left out.
+    pub truncated: bool,
+}
+
+/// What a finished transfer did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transferred {
+    /// The facts.
+    pub record: TransferRecord,
+    /// Whether the target differs from before.
+    pub changed: bool,
+    /// Such as a server without a shell, which could not verify.
+    pub warnings: Vec<String>,
+}
+
+/// Tells running work to stop; cheap to clone and to ask.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks everything that holds a clone to stop.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether to stop.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
