@@ -21,7 +21,9 @@ pub type HostName = Arc<str>;
 pub type TaskId = Arc<str>;
 
 /// How one task of one host ended. Every planned task ends in exactly one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It ran and changed nothing.
@@ -43,8 +45,13 @@ pub enum Outcome {
 impl Outcome {
     /// Every outcome, in the order in which recaps count them.
     pub const ALL: [Self; 7] = [
-        Self::Ok, Self::Changed, Self::Failed, Self::TimedOut,
-        Self::Unreachable, Self::Skipped, Self::Cancelled,
+        Self::Ok,
+        Self::Changed,
+        Self::Failed,
+        Self::TimedOut,
+        Self::Unreachable,
+        Self::Skipped,
+        Self::Cancelled,
     ];
 
     /// The name that reports use.

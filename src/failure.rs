@@ -86,9 +86,19 @@ impl ErrorCode {
         use ErrorCode::*;
         matches!(
             self,
-            DnsFailed | ConnectRefused | ConnectTimeout | ConnectFailed | BannerTimeout
-                | HandshakeFailed | HostKeyUnknown | HostKeyChanged | HostKeyRevoked
-                | AuthFailed | AuthTimeout | ProxyFailed | ConnectionLost
+            DnsFailed
+                | ConnectRefused
+                | ConnectTimeout
+                | ConnectFailed
+                | BannerTimeout
+                | HandshakeFailed
+                | HostKeyUnknown
+                | HostKeyChanged
+                | HostKeyRevoked
+                | AuthFailed
+                | AuthTimeout
+                | ProxyFailed
+                | ConnectionLost
         )
     }
 

@@ -98,9 +98,8 @@ impl Redactor {
         if known.forms.len() != before {
             // A failure to build (gigabytes of secrets) must not unmask what
             // was masked before, so the old automaton stays.
-            if let Ok(search) = AhoCorasick::builder()
-                .match_kind(MatchKind::LeftmostLongest)
-                .build(&known.forms)
+            if let Ok(search) =
+                AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&known.forms)
             {
                 known.search = Some(Arc::new(search));
             }
@@ -118,9 +117,7 @@ impl Redactor {
             let masks = vec![MASK; known.forms.len()];
             masked = Cow::Owned(search.replace_all(text, &masks));
         }
-        if !known.whole_lines.is_empty()
-            && masked.lines().any(|line| known.is_whole_line(line))
-        {
+        if !known.whole_lines.is_empty() && masked.lines().any(|line| known.is_whole_line(line)) {
             let lines = masked.split_inclusive('\n').map(|line| {
                 let body = line.trim_end_matches(['\r', '\n']);
                 match known.is_whole_line(body) {

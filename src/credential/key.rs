@@ -26,7 +26,11 @@ impl PrivateKey {
     ///
     /// # Errors
     /// What is wrong with the key or its passphrase, in the user's terms.
-    pub fn parse(_text: &str, _passphrase: Option<&Secret>, _label: &str) -> Result<Self, KeyError> {
+    pub fn parse(
+        _text: &str,
+        _passphrase: Option<&Secret>,
+        _label: &str,
+    ) -> Result<Self, KeyError> {
         Err(KeyError::PassphraseRequired)
     }
 
@@ -34,7 +38,11 @@ impl PrivateKey {
     ///
     /// # Errors
     /// As [`PrivateKey::parse`], or that the file cannot be read.
-    pub fn read(_path: &Path, _passphrase: Option<&Secret>, _label: &str) -> Result<Self, KeyError> {
+    pub fn read(
+        _path: &Path,
+        _passphrase: Option<&Secret>,
+        _label: &str,
+    ) -> Result<Self, KeyError> {
         Err(KeyError::PassphraseRequired)
     }
 

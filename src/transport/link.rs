@@ -85,8 +85,8 @@ impl Link {
             return Err(Stop::Deadline);
         }
         self.probe(now)?;
-        let nap = deadline
-            .map_or(CANCEL_INTERVAL, |deadline| (deadline - now).min(CANCEL_INTERVAL));
+        let nap =
+            deadline.map_or(CANCEL_INTERVAL, |deadline| (deadline - now).min(CANCEL_INTERVAL));
         let wanted = match self.session.block_directions() {
             BlockDirections::Outbound => PollFlags::OUT,
             BlockDirections::Both => PollFlags::IN | PollFlags::OUT,

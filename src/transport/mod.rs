@@ -43,7 +43,13 @@ pub trait Connection: Send {
     ///
     /// `more` says that another command will follow on this connection, so that
     /// an implementation may prepare for it while this one runs.
-    fn execute(&mut self, line: &str, options: &ExecOptions, more: bool, cancel: &Cancel) -> Execution;
+    fn execute(
+        &mut self,
+        line: &str,
+        options: &ExecOptions,
+        more: bool,
+        cancel: &Cancel,
+    ) -> Execution;
 
     /// Moves one file.
     ///
