@@ -109,7 +109,7 @@ fn files_make_the_round_trip_by_sftp() {
     assert_eq!((stat.size, stat.perm.map(|mode| mode & 0o777)), (Some(3_000_000), Some(0o640)));
 
     let mut back = Vec::new();
-    sftp.open(&server.home().join("target")).unwrap().read_to_end(&mut back).unwrap();
+    sftp.open(server.home().join("target")).unwrap().read_to_end(&mut back).unwrap();
     assert!(back == content);
     sftp.mkdir(Path::new("dir"), 0o700).unwrap();
     assert_eq!(sftp.readdir(Path::new(".")).unwrap().len(), 2);

@@ -5,6 +5,7 @@
 //! installs what is missing and runs them.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod architecture;
 mod connect;
 mod exec;
 #[expect(clippy::allow_attributes, reason = "whether all of the server is used varies")]

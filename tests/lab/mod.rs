@@ -15,6 +15,7 @@
 
 mod exec;
 mod fault;
+mod options;
 mod process;
 mod server;
 mod session;
@@ -23,4 +24,5 @@ mod wire;
 
 pub(crate) use exec::Reply;
 pub(crate) use fault::Fault;
-pub(crate) use server::{Server, ServerOptions, loopback};
+pub(crate) use options::{ServerOptions, loopback};
+pub(crate) use server::Server;

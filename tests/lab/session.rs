@@ -14,7 +14,8 @@ use tokio::net::TcpStream;
 
 use super::exec::Job;
 use super::fault::Fault;
-use super::server::{Login, Shared};
+use super::options::Login;
+use super::server::Shared;
 use super::sftp::Files;
 use super::wire::Switch;
 
