@@ -41,6 +41,22 @@ impl Problem {
         self.span
     }
 
+    /// The error and its place, in one line.
+    #[must_use]
+    pub fn one_line(&self, sources: &Sources) -> String {
+        let Some(span) = self.span else { return self.error.to_string() };
+        let source = sources.get(span.file);
+        let before = &source.text[..span.start.min(source.text.len())];
+        let line = before.matches('\n').count() + 1;
+        format!("{} ({}:{line})", self.error, source.name)
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn advice(&self) -> Option<String> {
+        self.error.help().map(|help| help.to_string())
+    }
+
     fn help(&self) -> Option<String> {
         let help = self.error.help().map(|help| help.to_string());
         let hosts = match self.hosts.as_slice() {

@@ -8,6 +8,7 @@ use serde::de::DeserializeSeed;
 use super::decode::{At, Decode, Decoder};
 use super::error::LoadError;
 use super::inventory::RawInventory;
+use super::layer::Layer;
 use super::node::{Document, Kind, Map, Node, NodeSeed, Scalars};
 use super::playbook::{RawPlay, RawTask, Vars};
 use super::source::{FileId, Sources, Span};
@@ -225,6 +226,25 @@ pub fn vars_file(sources: &Sources, path: &Path) -> Result<(FileId, Vars), Vec<P
         _ => Vars::decode(&node, "a variables file", &mut decoder),
     };
     finish((file, vars.unwrap_or_default()), decoder)
+}
+
+/// The variables of a file as a layer.
+///
+/// # Errors
+/// As [`vars_file`], and what is wrong with request defaults among them.
+pub fn vars_layer(sources: &Sources, path: &Path) -> Result<Layer, Vec<Problem>> {
+    let (file, vars) = vars_file(sources, path)?;
+    layer(file, vars)
+}
+
+/// Variables as a layer, with the request defaults among them.
+///
+/// # Errors
+/// What is wrong with those.
+pub fn layer(file: FileId, vars: Vars) -> Result<Layer, Vec<Problem>> {
+    let mut decoder = Decoder::new(true, Some(Span::whole(file)));
+    let layer = Layer::decode(vars, &mut decoder);
+    finish(layer, decoder)
 }
 
 /// The variables of one `--extra-vars`: `k=v k2=v2`, `@file`, or a mapping in

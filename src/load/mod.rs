@@ -15,9 +15,10 @@ pub mod request;
 pub mod source;
 
 pub use error::LoadError;
+pub(crate) use file::unreadable;
 pub use file::{
-    Format, document, extra_vars, inventory_files, literal_requests, playbook_paths, playbooks,
-    to_yaml, vars_file,
+    Format, document, extra_vars, inventory_files, layer, literal_requests, playbook_paths,
+    playbooks, to_yaml, vars_file, vars_layer,
 };
 
 use decode::At;

@@ -66,7 +66,7 @@ mapping! {
         /// List of items, or a template that gives one; the task runs once per item, which is `item`.
         loop_items["loop"]: LoopItems,
         /// Whether a failure leaves the host and the exit code alone. Default false.
-        ignore_errors: Templated<bool>,
+        ignore_errors: bool,
         /// Tags for `--tags` and `--skip-tags`.
         tags: Tags,
         /// Variables of the task.

@@ -74,6 +74,21 @@ impl Sources {
         Ok(self.add(path.display().to_string(), &directory, text))
     }
 
+    /// Reads a template file, once: every host that renders it shares the text.
+    ///
+    /// # Errors
+    /// As [`Sources::read`].
+    pub fn template(&self, path: &Path) -> std::io::Result<FileId> {
+        let name = path.display().to_string();
+        {
+            let texts = self.texts.read().unwrap_or_else(|poison| poison.into_inner());
+            if let Some(at) = texts.iter().position(|text| text.name == name) {
+                return Ok(FileId(u32::try_from(at).expect("fewer than four billion files")));
+            }
+        }
+        self.read(path)
+    }
+
     /// The text behind an id.
     #[must_use]
     pub fn get(&self, file: FileId) -> Arc<SourceText> {
