@@ -70,7 +70,7 @@ fn decrypt(
         true => Some(rest.try_into().map_err(|_| damaged())?),
         false => None,
     };
-    if private.is_empty() || private.len() % known.block_size() != 0 {
+    if private.is_empty() || !private.len().is_multiple_of(known.block_size()) {
         return Err(damaged());
     }
     let (key, iv) = kdf.derive_key_and_iv(known, passphrase).map_err(|_| damaged())?;
