@@ -41,7 +41,8 @@ pub(super) fn build(
     let kind = kind(raw);
     if kind == ActionKind::FileTransfer {
         let own = raw.transfer()?;
-        return transfer::build(own, args.timeout.as_ref(), frame, collect).map(Action::FileTransfer);
+        return transfer::build(own, args.timeout.as_ref(), frame, collect)
+            .map(Action::FileTransfer);
     }
     let is_config = kind == ActionKind::Config;
     let (key, commands) = match is_config {

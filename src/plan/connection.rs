@@ -257,12 +257,7 @@ impl Reader<'_> {
         }))
     }
 
-    fn require<T>(
-        &mut self,
-        credentials: &Credentials,
-        username: &str,
-        at: Option<&At<T>>,
-    ) {
+    fn require<T>(&mut self, credentials: &Credentials, username: &str, at: Option<&At<T>>) {
         let none = credentials.keys.is_empty()
             && credentials.password.is_none()
             && credentials.default_keys.is_empty()

@@ -13,11 +13,21 @@ pub enum PlanError {
     NoHost,
     /// A host has no login user.
     #[error("no `username` to log in with")]
-    #[diagnostic(code(plan::no_username), help("set `connection_args.username` in the playbook or the inventory, or use `-u USER`"))]
+    #[diagnostic(
+        code(plan::no_username),
+        help("set `connection_args.username` in the playbook or the inventory, or use `-u USER`")
+    )]
     NoUsername,
     /// A host has nothing to prove an identity with.
-    #[error("no credential to log in with as `{user}`: no password, no key, no agent, and no key in ~/.ssh")]
-    #[diagnostic(code(plan::no_credential), help("set `password`, `key_filename` or `pkey` in `connection_args`, or use `-k` or `--private-key FILE`"))]
+    #[error(
+        "no credential to log in with as `{user}`: no password, no key, no agent, and no key in ~/.ssh"
+    )]
+    #[diagnostic(
+        code(plan::no_credential),
+        help(
+            "set `password`, `key_filename` or `pkey` in `connection_args`, or use `-k` or `--private-key FILE`"
+        )
+    )]
     NoCredential {
         /// The login user.
         user: String,
@@ -53,7 +63,10 @@ pub enum PlanError {
     },
     /// `loop` gives something else than a list.
     #[error("`loop` must give a list, not {found}")]
-    #[diagnostic(code(plan::loop_type), help("a mapping becomes a list by `| items`, a text by `| split(',')`"))]
+    #[diagnostic(
+        code(plan::loop_type),
+        help("a mapping becomes a list by `| items`, a text by `| split(',')`")
+    )]
     LoopType {
         /// What it gave.
         found: String,
@@ -71,7 +84,10 @@ pub enum PlanError {
     },
     /// Several hosts would download to one file.
     #[error("{count} hosts would download to the one local file `{path}`")]
-    #[diagnostic(code(plan::shared_download), help("make the path differ by host: `local_path: \"out/{{{{ inventory_hostname }}}}/…\"`"))]
+    #[diagnostic(
+        code(plan::shared_download),
+        help("make the path differ by host: `local_path: \"out/{{{{ inventory_hostname }}}}/…\"`")
+    )]
     SharedDownload {
         /// The path.
         path: String,
@@ -80,7 +96,10 @@ pub enum PlanError {
     },
     /// A value holds a NUL byte, which nothing on the way can carry.
     #[error("{what} holds a NUL character")]
-    #[diagnostic(code(plan::nul), help("commands, paths and environment values cannot hold NUL; send it in a file"))]
+    #[diagnostic(
+        code(plan::nul),
+        help("commands, paths and environment values cannot hold NUL; send it in a file")
+    )]
     Nul {
         /// The key in backticks.
         what: String,
@@ -94,7 +113,10 @@ pub enum PlanError {
     },
     /// There are plays, and no inventory to run them over.
     #[error("a playbook with plays needs an inventory")]
-    #[diagnostic(code(plan::no_inventory), help("give one with `-i inventory.yml`, or hosts inline with `-i host1,host2,`"))]
+    #[diagnostic(
+        code(plan::no_inventory),
+        help("give one with `-i inventory.yml`, or hosts inline with `-i host1,host2,`")
+    )]
     NoInventory,
     /// `--tags` names a tag that no task has.
     #[error("`{tag}` is not a tag of any task")]

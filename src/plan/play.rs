@@ -69,11 +69,7 @@ impl Planner {
     }
 
     /// The play's pattern and the hosts that it and the limit select.
-    fn hosts(
-        &self,
-        raw: &RawPlay,
-        problems: &mut Vec<Problem>,
-    ) -> Option<(String, Vec<HostName>)> {
+    fn hosts(&self, raw: &RawPlay, problems: &mut Vec<Problem>) -> Option<(String, Vec<HostName>)> {
         let at = raw.hosts.as_ref()?;
         // A pattern belongs to no host yet: it sees what is given for the whole run.
         let frame = self.global_frame();
@@ -119,12 +115,7 @@ impl Planner {
         Frame::new(Arc::new(scope), None, None, Arc::default(), BTreeMap::new())
     }
 
-    fn play_name(
-        &self,
-        raw: &RawPlay,
-        pattern: &str,
-        problems: &mut Vec<Problem>,
-    ) -> Arc<str> {
+    fn play_name(&self, raw: &RawPlay, pattern: &str, problems: &mut Vec<Problem>) -> Arc<str> {
         match raw.name.as_ref().map(|name| self.global_frame().value(name, "`name`")) {
             Some(Ok(name)) => name.into(),
             Some(Err(Miss::Problem(problem))) => {
@@ -342,10 +333,7 @@ impl Planner {
 }
 
 /// Variables with the request defaults among them.
-fn decode_layer(
-    vars: &At<crate::load::playbook::Vars>,
-    problems: &mut Vec<Problem>,
-) -> Layer {
+fn decode_layer(vars: &At<crate::load::playbook::Vars>, problems: &mut Vec<Problem>) -> Layer {
     let mut decoder = Decoder::new(true, vars.span);
     let layer = Layer::decode(vars.value.clone(), &mut decoder);
     problems.extend(decoder.finish());

@@ -163,7 +163,8 @@ impl HostTask {
     /// Whether every condition holds; `None` when one is pending or wrong.
     fn holds(&self, frame: &Arc<Frame>, collect: &mut Collect) -> Option<bool> {
         let Some(at) = &self.raw.value.when else { return Some(true) };
-        let mut check = |condition: &Condition, span| collect.take(frame.condition(condition, span));
+        let mut check =
+            |condition: &Condition, span| collect.take(frame.condition(condition, span));
         match &at.value {
             OneOrMany::One(condition) => check(condition, at.span),
             OneOrMany::Many(conditions) => {
@@ -204,11 +205,7 @@ impl HostTask {
         })
     }
 
-    fn connection(
-        &self,
-        frame: &Arc<Frame>,
-        collect: &mut Collect,
-    ) -> Option<Arc<ConnectionSpec>> {
+    fn connection(&self, frame: &Arc<Frame>, collect: &mut Collect) -> Option<Arc<ConnectionSpec>> {
         let own = self.raw.value.connection_args.as_ref();
         if let (None, Some(Some(spec))) = (own, self.base.spec.get()) {
             return Some(Arc::clone(spec));
@@ -243,13 +240,8 @@ impl HostTask {
     /// How long the result is kept.
     pub(super) fn ttl(&self) -> Option<std::time::Duration> {
         let scope = Arc::clone(&self.base.scope);
-        let frame = Frame::new(
-            scope,
-            self.layer.clone(),
-            None,
-            Arc::clone(&self.pending),
-            BTreeMap::new(),
-        );
+        let frame =
+            Frame::new(scope, self.layer.clone(), None, Arc::clone(&self.pending), BTreeMap::new());
         let mut collect = Collect::default();
         let ttl = collect.value(&frame, self.options().ttl.as_ref(), "ttl")?;
         Some(std::time::Duration::from_secs(ttl))

@@ -100,7 +100,9 @@ fn local_error(path: &Path, error: &std::io::Error) -> PlanError {
         ErrorKind::NotFound => "relative paths start at the directory of the file that writes them",
         ErrorKind::PermissionDenied => "check the permissions of the file and its directories",
         ErrorKind::IsADirectory => "a transfer moves one file; name it",
-        ErrorKind::InvalidData => "a template must be UTF-8 text; leave `template` out for other files",
+        ErrorKind::InvalidData => {
+            "a template must be UTF-8 text; leave `template` out for other files"
+        }
         _ => "check the file",
     };
     let reason = match error.kind() {
