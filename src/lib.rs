@@ -17,6 +17,7 @@
 pub mod credential;
 pub mod event;
 pub mod execute;
+pub mod exit_code;
 pub mod failure;
 pub mod load;
 pub mod plan;
