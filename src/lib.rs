@@ -18,6 +18,7 @@ pub mod credential;
 pub mod diagnostic;
 pub mod event;
 pub mod execute;
+pub mod exit_code;
 pub mod failure;
 pub mod load;
 pub mod plan;
