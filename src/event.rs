@@ -68,6 +68,20 @@ impl Outcome {
         }
     }
 
+    /// The one of the two that says more about how a host fared.
+    #[must_use]
+    pub fn worst(self, other: Self) -> Self {
+        std::cmp::max_by_key(self, other, |outcome| match outcome {
+            Self::Skipped => 0,
+            Self::Ok => 1,
+            Self::Changed => 2,
+            Self::Cancelled => 3,
+            Self::Failed => 4,
+            Self::TimedOut => 5,
+            Self::Unreachable => 6,
+        })
+    }
+
     /// Whether it keeps the host from its later tasks (unless ignored).
     #[must_use]
     pub fn is_failure(self) -> bool {

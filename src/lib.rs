@@ -15,8 +15,10 @@
 //! | [`report`] | events → terminal and JSON | the plan's insides, transport |
 
 pub mod credential;
+pub mod diagnostic;
 pub mod event;
 pub mod execute;
+pub mod exit_code;
 pub mod failure;
 pub mod load;
 pub mod plan;
