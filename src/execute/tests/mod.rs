@@ -11,7 +11,7 @@ use serde_json::json;
 use super::*;
 use crate::event::{Outcome, Source, TaskRecord};
 use crate::failure::{ErrorCode, Failure};
-use crate::plan::model::{Resolution, Step, TaskBody};
+use crate::plan::model::{PlannedTask, Resolution, Step, TaskBody};
 use crate::plan::spec::{Action, QueueStrategy};
 use crate::secret::Secret;
 use TaskBody::{Ready, Skipped};
@@ -41,13 +41,10 @@ fn run_with(fake: &Fake, options: &ExecuteOptions, plan: &Plan) -> Vec<Event> {
     events
 }
 
-/// The events of one host's tasks, one line each.
-fn tell(fake: &Fake, lane: Vec<PlannedTaskOf>) -> Vec<String> {
-    let [(host, tasks)] = <[_; 1]>::try_from(lane).ok().expect("one lane");
-    lines(&run_with(fake, &options(1), &plan(vec![play([(host, tasks)])])))
+/// The events of one play, host after host, one line each.
+fn tell(fake: &Fake, lanes: Vec<(&str, Vec<PlannedTask>)>) -> Vec<String> {
+    lines(&run_with(fake, &options(1), &plan(vec![play(lanes)])))
 }
-
-type PlannedTaskOf = (&'static str, Vec<crate::plan::model::PlannedTask>);
 
 /// Whole event lists in a form that a test can spell out.
 fn lines(events: &[Event]) -> Vec<String> {
