@@ -15,6 +15,7 @@
 //! | [`report`] | events → terminal and JSON | the plan's insides, transport |
 
 pub mod credential;
+pub mod diagnostic;
 pub mod event;
 pub mod execute;
 pub mod exit_code;

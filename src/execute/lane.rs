@@ -151,7 +151,7 @@ impl LaneRun<'_> {
             attempts,
             started_at,
             duration_seconds: seconds(began.elapsed()),
-            expires_at: header.ttl.and_then(|ttl| now().checked_add(ttl).ok()),
+            expires_at: task.ttl.and_then(|ttl| now().checked_add(ttl).ok()),
             results: gathered.results,
             error: error.map(|failure| masked_failure(redactor, failure)),
         }

@@ -49,8 +49,6 @@ pub struct TaskHeader {
     pub register: Option<Arc<str>>,
     /// Whether a failure leaves the host in the play.
     pub ignore_errors: bool,
-    /// How long the result is kept; `None` keeps it.
-    pub ttl: Option<Duration>,
 }
 
 /// One host's ordered tasks.
@@ -71,6 +69,8 @@ pub struct PlannedTask {
     pub header: Arc<TaskHeader>,
     /// Its name on this host.
     pub name: Arc<str>,
+    /// How long the result is kept; `None` keeps it.
+    pub ttl: Option<Duration>,
     /// What there is to do.
     pub body: TaskBody,
 }
@@ -94,6 +94,11 @@ pub trait DeferredBody: Send + Sync + fmt::Debug {
     /// # Errors
     /// A [`Failure`] with the code `TemplateFailed` or `ConditionFailed`.
     fn resolve(&self, registered: &Registered) -> Result<Resolution, Failure>;
+
+    /// The registered names that it waits for.
+    fn awaits(&self) -> &[Arc<str>] {
+        &[]
+    }
 }
 
 /// What a deferred task turned out to be.
