@@ -14,6 +14,7 @@ use crate::plan::spec::{ConnectionSpec, ExecOptions, TransferSpec};
 use crate::transfer::TransferRecord;
 
 mod link;
+mod transfer;
 
 /// Opens connections; shared by all worker threads of a run.
 pub trait Connector: Send + Sync {
