@@ -1,0 +1,351 @@
+//! Runs the real `sshoal` binary and judges what it did.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::processes::{descendants, kill_all, wait_until};
+
+/// One invocation of `sshoal`, in a clean environment, with an empty directory
+/// as its HOME and working directory.
+///
+/// What is expected is said before [`Sshoal::run`], which compares it.
+#[must_use = "an invocation does nothing until `run`"]
+pub(crate) struct Sshoal {
+    args: Vec<OsString>,
+    envs: Vec<(OsString, OsString)>,
+    stdin: Vec<u8>,
+    limit: Duration,
+    home: TempDir,
+    forbidden: Vec<String>,
+    status: Option<i32>,
+    stdout: Option<String>,
+    stderr: Option<String>,
+}
+
+impl Sshoal {
+    /// An invocation without arguments: empty stdin, colours off, 60 seconds.
+    pub(crate) fn new() -> Self {
+        Self {
+            args: Vec::new(),
+            envs: vec![("NO_COLOR".into(), "1".into())],
+            stdin: Vec::new(),
+            limit: Duration::from_secs(60),
+            home: super::directory("home"),
+            forbidden: Vec::new(),
+            status: None,
+            stdout: None,
+            stderr: None,
+        }
+    }
+
+    /// Adds an argument.
+    pub(crate) fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub(crate) fn args<S: Into<OsString>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets an environment variable; the rest of this process's environment is
+    /// not handed on, `PATH` aside.
+    pub(crate) fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.envs.push((name.into(), value.into()));
+        self
+    }
+
+    /// Takes `NO_COLOR` away, which is set otherwise.
+    pub(crate) fn colours_allowed(mut self) -> Self {
+        self.envs.retain(|(name, _)| name != "NO_COLOR");
+        self
+    }
+
+    /// What stdin holds.
+    pub(crate) fn stdin(mut self, text: impl Into<Vec<u8>>) -> Self {
+        self.stdin = text.into();
+        self
+    }
+
+    /// How long it may take. An overrun ends it and fails the test.
+    pub(crate) fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Writes a file below HOME, making its directories.
+    pub(crate) fn file(self, relative: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.home.path().join(relative);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+        self
+    }
+
+    /// Writes `~/.ssh/known_hosts`.
+    pub(crate) fn known_hosts(self, lines: &str) -> Self {
+        self.file(".ssh/known_hosts", lines)
+    }
+
+    /// `sshoal request - -o json` with this request on stdin.
+    pub(crate) fn request(self, request: &Value) -> Self {
+        self.args(["request", "-", "-o", "json"]).stdin(request.to_string())
+    }
+
+    /// The directory that is HOME and the working directory.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// A secret that must appear nowhere in the output or in a file under HOME
+    /// that was not there before.
+    pub(crate) fn forbid(mut self, secret: &str) -> Self {
+        assert!(!secret.is_empty(), "an empty secret is in every output");
+        self.forbidden.push(secret.to_owned());
+        self
+    }
+
+    /// The exit status to expect.
+    pub(crate) fn status(mut self, status: i32) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// All of stdout to expect.
+    pub(crate) fn stdout(mut self, text: impl Into<String>) -> Self {
+        self.stdout = Some(text.into());
+        self
+    }
+
+    /// All of stderr to expect.
+    pub(crate) fn stderr(mut self, text: impl Into<String>) -> Self {
+        self.stderr = Some(text.into());
+        self
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Panics
+    /// When it overruns its limit, does something else than expected, or shows a
+    /// forbidden text. The message has everything that it printed.
+    pub(crate) fn run(self) -> Finished {
+        self.start().wait()
+    }
+
+    /// Starts it and returns while it runs.
+    pub(crate) fn start(self) -> Running {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sshoal"))
+            .args(&self.args)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.home.path())
+            .env("LC_ALL", "C.UTF-8")
+            .envs(self.envs.iter().map(|(name, value)| (name, value)))
+            .current_dir(self.home.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = self.stdin.clone();
+        // It may end without reading, so a broken pipe is no error here.
+        thread::spawn(move || drop(stdin.write_all(&input)));
+        let stdout = collect(child.stdout.take().unwrap());
+        let stderr = collect(child.stderr.take().unwrap());
+        Running { child, stdout, stderr, started: Instant::now(), invocation: self }
+    }
+}
+
+/// A `sshoal` that runs; it is killed when this is dropped.
+#[must_use = "dropping it kills it"]
+pub(crate) struct Running {
+    child: Child,
+    stdout: JoinHandle<Vec<u8>>,
+    stderr: JoinHandle<Vec<u8>>,
+    started: Instant,
+    invocation: Sshoal,
+}
+
+impl Running {
+    /// The process id, to send it signals.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its end and compares: see [`Sshoal::run`].
+    pub(crate) fn wait(mut self) -> Finished {
+        let limit = self.invocation.limit;
+        let in_time = wait_until(limit, || self.child.try_wait().unwrap().is_some());
+        let duration = self.started.elapsed();
+        if !in_time {
+            let children = descendants(self.child.id());
+            let _ = self.child.kill();
+            kill_all(&children);
+        }
+        let status = self.child.wait().unwrap();
+        let finished = Finished {
+            status: status.code(),
+            stdout: String::from_utf8_lossy(&self.stdout.join().unwrap()).into_owned(),
+            stderr: String::from_utf8_lossy(&self.stderr.join().unwrap()).into_owned(),
+            duration,
+            home: self.invocation.home,
+        };
+        assert!(in_time, "sshoal ran longer than {limit:?}\n{}", finished.transcript());
+        for secret in &self.invocation.forbidden {
+            finished.expect_nowhere(secret);
+        }
+        if let Some(status) = self.invocation.status {
+            finished.expect_status(status);
+        }
+        let transcript = finished.transcript();
+        if let Some(expected) = &self.invocation.stdout {
+            assert_eq!(expected, &finished.stdout, "stdout differs\n{transcript}");
+        }
+        if let Some(expected) = &self.invocation.stderr {
+            assert_eq!(expected, &finished.stderr, "stderr differs\n{transcript}");
+        }
+        finished
+    }
+}
+
+/// What an invocation did.
+pub(crate) struct Finished {
+    /// The exit status; `None` when a signal ended it.
+    pub(crate) status: Option<i32>,
+    /// Everything on stdout.
+    pub(crate) stdout: String,
+    /// Everything on stderr.
+    pub(crate) stderr: String,
+    /// From start to end.
+    pub(crate) duration: Duration,
+    home: TempDir,
+}
+
+impl Finished {
+    /// Fails unless this was the exit status.
+    #[track_caller]
+    pub(crate) fn expect_status(&self, status: i32) -> &Self {
+        assert_eq!(self.status, Some(status), "exit status differs\n{}", self.transcript());
+        self
+    }
+
+    /// The report that stdout holds with `-o json`.
+    ///
+    /// # Panics
+    /// When stdout is anything but one JSON document.
+    #[track_caller]
+    pub(crate) fn report(&self) -> Report {
+        match serde_json::from_str(&self.stdout) {
+            Ok(report) => Report(report),
+            Err(error) => panic!("stdout is no report: {error}\n{}", self.transcript()),
+        }
+    }
+
+    /// The directory that was HOME; it lives as long as this.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Status, stdout and stderr, for a message.
+    pub(crate) fn transcript(&self) -> String {
+        let Self { status, stdout, stderr, .. } = self;
+        format!("--- status: {status:?}\n--- stdout:\n{stdout}\n--- stderr:\n{stderr}\n---")
+    }
+
+    /// Fails when the output has `secret`, or `sshoal` wrote it to a state file.
+    #[track_caller]
+    fn expect_nowhere(&self, secret: &str) {
+        // What JSON writes for a secret with quotes differs from the secret.
+        let quoted = Value::from(secret).to_string();
+        let forms = [secret, quoted.trim_matches('"')];
+        let shown = |text: &str| forms.iter().any(|form| text.contains(form));
+        assert!(!shown(&self.stdout), "a secret is on stdout");
+        assert!(!shown(&self.stderr), "a secret is on stderr");
+        for file in files_below(&self.home.path().join(".local")) {
+            let bytes = fs::read(&file).unwrap_or_default();
+            assert!(!shown(&String::from_utf8_lossy(&bytes)), "a secret is in {}", file.display());
+        }
+    }
+}
+
+/// A JSON report with ways to its parts. Every way panics with the report when
+/// there is no such part.
+pub(crate) struct Report(pub(crate) Value);
+
+impl Report {
+    /// The value at a JSON pointer, such as `/stats/tasks/failed`.
+    #[track_caller]
+    pub(crate) fn at(&self, pointer: &str) -> &Value {
+        self.0.pointer(pointer).unwrap_or_else(|| panic!("no `{pointer}` in {:#}", self.0))
+    }
+
+    /// What happened to a host in the first play that has it.
+    #[track_caller]
+    pub(crate) fn host(&self, host: &str) -> &Value {
+        entries(&self.0, "plays")
+            .flat_map(|play| entries(play, "hosts"))
+            .find(|entry| entry["host"] == host)
+            .unwrap_or_else(|| panic!("no host `{host}` in {:#}", self.0))
+    }
+
+    /// A host's task by name, in any play.
+    #[track_caller]
+    pub(crate) fn task(&self, host: &str, task: &str) -> &Value {
+        entries(&self.0, "plays")
+            .flat_map(|play| entries(play, "hosts"))
+            .filter(|entry| entry["host"] == host)
+            .flat_map(|entry| entries(entry, "tasks"))
+            .find(|entry| entry["name"] == task)
+            .unwrap_or_else(|| panic!("no task `{task}` of host `{host}` in {:#}", self.0))
+    }
+
+    /// The only task of the only host: what a single request reports.
+    #[track_caller]
+    pub(crate) fn only_task(&self) -> &Value {
+        let tasks: Vec<_> = entries(&self.0, "plays")
+            .flat_map(|play| entries(play, "hosts"))
+            .flat_map(|host| entries(host, "tasks"))
+            .collect();
+        assert_eq!(tasks.len(), 1, "not exactly one task in {:#}", self.0);
+        tasks[0]
+    }
+
+    /// The results of the only task of the only host.
+    #[track_caller]
+    pub(crate) fn only_results(&self) -> &[Value] {
+        self.only_task()["results"].as_array().unwrap()
+    }
+}
+
+fn entries<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
+    value[key].as_array().into_iter().flatten()
+}
+
+fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        bytes
+    })
+}
+
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => files.extend(files_below(&entry.path())),
+            _ => files.push(entry.path()),
+        }
+    }
+    files
+}

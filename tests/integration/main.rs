@@ -1,0 +1,14 @@
+//! The integration tests: one binary, one module per subject.
+//!
+//! They run the real `sshoal` against real servers and users of this machine
+//! (see [`lab`]), so they need root, OpenSSH's server and sudo: `tests/run`
+//! installs what is missing and runs them.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod connect;
+mod exec;
+#[expect(clippy::allow_attributes, reason = "whether all of the lab is used varies")]
+#[allow(dead_code, unused_imports, reason = "the lab offers more than today's tests need")]
+mod lab;
+mod lab_works;
+mod transfer;
