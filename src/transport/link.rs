@@ -1,7 +1,7 @@
 //! A session without blocking calls: every operation runs under one absolute
 //! deadline, hears the cancel flag, and notices a dead peer.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,7 +14,7 @@ const EAGAIN: i32 = -37;
 /// `LIBSSH2_ERROR_SOCKET_SEND`, `_SOCKET_DISCONNECT`, `_SOCKET_TIMEOUT`, `_SOCKET_RECV`.
 const SOCKET_ERRORS: [i32; 4] = [-7, -13, -30, -43];
 /// The longest sleep between two looks at the cancel flag.
-const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
+pub(super) const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A moment after which to give up; `None` never comes.
 pub(super) type Deadline = Option<Instant>;
@@ -33,12 +33,23 @@ pub(super) enum Stop {
 }
 
 /// A libssh2 session in non-blocking mode and the socket under it.
+///
+/// Dropping it tells the peer goodbye without waiting for anything.
 pub(super) struct Link {
     session: Session,
     socket: OwnedFd,
     keepalive: Duration,
-    last_heard: Instant,
-    last_probe: Instant,
+    silence: Silence,
+}
+
+/// How long the peer has been waited for in vain.
+///
+/// Only time spent waiting counts: a connection that nobody used for ten minutes
+/// has the full limit to answer the next question.
+#[derive(Default)]
+struct Silence {
+    lasted: Duration,
+    probed_at: Duration,
 }
 
 impl Link {
@@ -46,13 +57,17 @@ impl Link {
     /// its socket. `keepalive` is how long the peer may stay silent.
     pub(super) fn new(session: Session, socket: OwnedFd, keepalive: Duration) -> Self {
         session.set_blocking(false);
-        let now = Instant::now();
-        Self { session, socket, keepalive, last_heard: now, last_probe: now }
+        Self { session, socket, keepalive, silence: Silence::default() }
     }
 
     /// The session, for calls that do not touch the network.
     pub(super) fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// The socket, for polling it together with others.
+    pub(super) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 
     /// Repeats `operation` until it stops answering EAGAIN.
@@ -80,56 +95,95 @@ impl Link {
         if cancel.is_cancelled() {
             return Err(Stop::Cancelled);
         }
-        let now = Instant::now();
-        if deadline.is_some_and(|deadline| now >= deadline) {
+        let began = Instant::now();
+        if deadline.is_some_and(|deadline| began >= deadline) {
             return Err(Stop::Deadline);
         }
-        self.probe(now)?;
+        self.probe()?;
         let nap =
-            deadline.map_or(CANCEL_INTERVAL, |deadline| (deadline - now).min(CANCEL_INTERVAL));
-        let wanted = match self.session.block_directions() {
-            BlockDirections::Outbound => PollFlags::OUT,
-            BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
-            BlockDirections::Inbound | BlockDirections::None => PollFlags::IN,
-        };
+            deadline.map_or(CANCEL_INTERVAL, |deadline| (deadline - began).min(CANCEL_INTERVAL));
+        let wanted = self.wanted();
         let mut fds = [PollFd::new(&self.socket, wanted)];
-        let nap = Timespec::try_from(nap).expect("a nap is short");
-        match poll(&mut fds, Some(&nap)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        let ready = match poll(&mut fds, Some(&timespec(nap))) {
+            Ok(_) => fds[0].revents().intersects(wanted),
+            Err(rustix::io::Errno::INTR) => false,
             Err(error) => return Err(Stop::Lost(error.to_string())),
-        }
-        if fds[0].revents().contains(PollFlags::IN) {
-            self.last_heard = Instant::now();
-            // Delayed acknowledgements stall small exchanges by 40 ms each; the
-            // flag is one-shot in the kernel, so it is set again with each wake-up.
-            // A socket pair to a bastion has no such option.
-            let _ = rustix::net::sockopt::set_tcp_quickack(self.socket.as_fd(), true);
-        }
+        };
+        self.waited(began.elapsed(), ready);
         Ok(())
     }
 
+    /// The directions that libssh2 waits for.
+    pub(super) fn wanted(&self) -> PollFlags {
+        match self.session.block_directions() {
+            BlockDirections::Outbound => PollFlags::OUT,
+            BlockDirections::Both => PollFlags::IN | PollFlags::OUT,
+            BlockDirections::Inbound | BlockDirections::None => PollFlags::IN,
+        }
+    }
+
+    /// Records a wait of `time`, and whether it brought a sign of life: something
+    /// to read, or room to send, which only the peer's acknowledgements make.
+    pub(super) fn waited(&mut self, time: Duration, heard: bool) {
+        if heard {
+            self.silence = Silence::default();
+            // Delayed acknowledgements stall small exchanges by 40 ms each; the
+            // flag is one-shot in the kernel, so it is set again with each wake-up.
+            // A socket pair to a bastion has no such option.
+            let _ = rustix::net::sockopt::set_tcp_quickack(&self.socket, true);
+        } else {
+            self.silence.lasted += time;
+        }
+    }
+
     /// Asks a silent peer for a sign of life, and gives it up after the limit.
-    fn probe(&mut self, now: Instant) -> Result<(), Stop> {
+    pub(super) fn probe(&mut self) -> Result<(), Stop> {
         if !self.session.authenticated() {
             return Ok(()); // Before that, each stage has a deadline of its own.
         }
-        let silence = now - self.last_heard;
-        if silence >= self.keepalive {
-            return Err(Stop::Lost(format!("nothing heard for {} s", silence.as_secs())));
+        let Silence { lasted, probed_at } = self.silence;
+        if lasted >= self.keepalive {
+            return Err(Stop::Lost(format!("nothing heard for {:.0} s", lasted.as_secs_f64())));
         }
-        let interval = self.keepalive / 3;
-        if silence >= interval && now - self.last_probe >= interval {
-            self.last_probe = now;
-            // The interval is only a flag here: libssh2 sends when asked to after
-            // it has passed, and the shortest it knows is a second.
-            self.session.set_keepalive(true, 1);
-            match self.session.keepalive_send() {
-                Err(error) if !would_block(&error) => return Err(Stop::Lost(error.to_string())),
-                _ => {}
+        if lasted >= probed_at + self.keepalive / 3 {
+            self.silence.probed_at = lasted;
+            // A keepalive that went out only in part could never be completed,
+            // for libssh2 builds it anew each time, and nothing else could be
+            // sent after it. So it is sent only where there is room for it.
+            if is_writable(&self.socket) {
+                // The interval is only a flag here: libssh2 sends when asked to
+                // after it has passed, and the shortest it knows is two seconds.
+                self.session.set_keepalive(true, 1);
+                match self.session.keepalive_send() {
+                    Err(error) if !would_block(&error) => {
+                        return Err(Stop::Lost(error.to_string()));
+                    }
+                    _ => {}
+                }
             }
         }
         Ok(())
     }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // A courtesy that spares the server a log line about a reset connection.
+        // With unsent bytes under way it would block, and then it is left out.
+        if self.session.authenticated() && is_writable(&self.socket) {
+            let _ = self.session.disconnect(None, "done", None);
+        }
+    }
+}
+
+fn is_writable(socket: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(socket, PollFlags::OUT)];
+    poll(&mut fds, Some(&timespec(Duration::ZERO))).is_ok() && fds[0].revents() == PollFlags::OUT
+}
+
+/// A duration as `poll` takes it.
+pub(super) fn timespec(duration: Duration) -> Timespec {
+    Timespec::try_from(duration).expect("a nap is short")
 }
 
 pub(super) fn would_block(error: &ssh2::Error) -> bool {

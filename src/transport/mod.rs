@@ -13,8 +13,17 @@ use crate::failure::Failure;
 use crate::plan::spec::{ConnectionSpec, ExecOptions, TransferSpec};
 use crate::transfer::TransferRecord;
 
+mod auth;
+mod connection;
+mod connector;
+mod handshake;
+mod host_key;
+mod known_hosts;
 mod link;
+mod tcp;
 mod transfer;
+
+pub use connector::{ConnectorConfig, SshConnector};
 
 /// Opens connections; shared by all worker threads of a run.
 pub trait Connector: Send + Sync {

@@ -12,9 +12,7 @@ use sshoal::failure::ErrorCode;
 use sshoal::plan::spec::TransferSpec;
 use sshoal::transport::Cancel;
 
-use self::rig::{
-    Rig, SlowLine, connect, download, inode, mode, names, noise, set_mode, upload,
-};
+use self::rig::{Rig, SlowLine, connect, download, inode, mode, names, noise, set_mode, upload};
 use crate::lab::processes::tool;
 use crate::lab::{Lab, SshdOptions, UserOptions};
 
@@ -67,7 +65,9 @@ fn the_unit_of_local_reads_does_not_matter() {
 #[test]
 fn names_are_taken_literally() {
     let mut rig = Rig::new();
-    for name in ["a b", "it's \"q\" $(id) `id`", "new\nline", "-rf", "naïve-Ünï-文", "*?[a]", "a\\b"] {
+    for name in
+        ["a b", "it's \"q\" $(id) `id`", "new\nline", "-rf", "naïve-Ünï-文", "*?[a]", "a\\b"]
+    {
         let source = rig.local(name, name.as_bytes());
         let (remote, back) = (rig.there.join(name), rig.here.path().join("back"));
         let sent = rig.ok(&upload(&source, &remote));
@@ -216,7 +216,10 @@ fn missing_directories_are_named_or_made() {
     assert!(failure.message.contains(&directory), "{failure:?}");
     assert!(failure.help.unwrap().contains("create_dirs"));
     rig.ok(&TransferSpec { create_dirs: true, ..upload(&source, &remote) });
-    assert_eq!((fs::read(&remote).unwrap(), mode(remote.parent().unwrap())), (b"1".to_vec(), 0o755));
+    assert_eq!(
+        (fs::read(&remote).unwrap(), mode(remote.parent().unwrap())),
+        (b"1".to_vec(), 0o755)
+    );
 
     let back = rig.here.path().join("x/y/back");
     let failure = rig.fail(&download(&remote, &back), ErrorCode::TransferFailed);
@@ -490,7 +493,8 @@ fn a_damaged_copy_never_takes_the_targets_place() {
     let lab = Lab::get();
     let user = lab.add_user("liar", UserOptions::default());
     // bash reads this before it starts what a client asks for.
-    fs::write(user.home.join(".bashrc"), "PATH=$HOME/bin:$PATH; echo welcome; printf noise\n").unwrap();
+    fs::write(user.home.join(".bashrc"), "PATH=$HOME/bin:$PATH; echo welcome; printf noise\n")
+        .unwrap();
     fs::create_dir(user.home.join("bin")).unwrap();
     let tool = user.home.join("bin/sha256sum");
     fs::write(&tool, format!("#!/bin/sh\necho {:064} -\n", 7)).unwrap();

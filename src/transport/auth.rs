@@ -1,0 +1,240 @@
+//! Authentication: tries what the user gave, in the documented order, as far as
+//! the server takes it.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use ssh2::{ErrorCode as Ssh2Code, Session};
+
+use super::Cancel;
+use super::link::{Link, Stop};
+use super::tcp::cancelled;
+use crate::credential::PrivateKey;
+use crate::failure::Failure;
+use crate::plan::spec::ConnectionSpec;
+use crate::secret::Secret;
+
+mod agent;
+mod interactive;
+mod report;
+
+use interactive::Answers;
+use report::Report;
+
+/// `LIBSSH2_ERROR_PASSWORD_EXPIRED`.
+const PASSWORD_EXPIRED: i32 = -15;
+/// `LIBSSH2_ERROR_AUTHENTICATION_FAILED`: the server does not want this.
+const AUTHENTICATION_FAILED: i32 = -18;
+/// `LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED`: the server wanted the key, but the
+/// signature did not settle the matter. As a rule it asks for more than a key.
+const PUBLICKEY_UNVERIFIED: i32 = -19;
+
+/// Something that may prove the user's identity.
+enum Proof<'s> {
+    Key(&'s PrivateKey),
+    Agent,
+    Password(&'s Secret),
+    Interactive(&'s Secret),
+}
+
+impl Proof<'_> {
+    /// What the protocol calls the method.
+    fn method(&self) -> &'static str {
+        match self {
+            Self::Key(_) | Self::Agent => "publickey",
+            Self::Password(_) => "password",
+            Self::Interactive(_) => "keyboard-interactive",
+        }
+    }
+}
+
+/// What came of one attempt.
+enum Outcome {
+    Accepted,
+    /// Right as far as it went, or so it seems: the server may want more.
+    Partly,
+    Rejected,
+}
+
+/// Why to stop trying altogether.
+enum Halt {
+    Deadline,
+    Cancelled,
+    /// The server ended the connection.
+    Closed,
+}
+
+/// Authenticates the session's user within `timeouts.auth`.
+pub(super) fn authenticate(
+    link: &mut Link,
+    spec: &ConnectionSpec,
+    cancel: &Cancel,
+) -> Result<(), Failure> {
+    let deadline = Instant::now() + spec.timeouts.auth;
+    let mut dialogue = Dialogue { link, spec, deadline, cancel, report: Report::default() };
+    match dialogue.run() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(dialogue.report.rejected(spec)),
+        Err(Halt::Closed) => Err(dialogue.report.closed(spec)),
+        Err(Halt::Deadline) => Err(dialogue.report.timed_out(spec)),
+        Err(Halt::Cancelled) => Err(cancelled(&spec.address())),
+    }
+}
+
+struct Dialogue<'d> {
+    link: &'d mut Link,
+    spec: &'d ConnectionSpec,
+    deadline: Instant,
+    cancel: &'d Cancel,
+    report: Report,
+}
+
+impl<'d> Dialogue<'d> {
+    fn run(&mut self) -> Result<bool, Halt> {
+        let mut left = proofs(self.spec);
+        // A key that the user named is tried without asking first what the
+        // server takes: it nearly always takes keys, and this spares the whole
+        // connection a round trip.
+        if let Some(Proof::Key(_)) = left.front()
+            && !self.spec.credentials.keys.is_empty()
+            && let Some(first) = left.pop_front()
+            && matches!(self.attempt(&first)?, Outcome::Accepted)
+        {
+            return Ok(true);
+        }
+        if self.ask()? {
+            return Ok(true);
+        }
+        loop {
+            let mut tried_any = false;
+            while let Some(proof) = self.next(&mut left) {
+                tried_any = true;
+                match self.attempt(&proof)? {
+                    Outcome::Accepted => return Ok(true),
+                    Outcome::Partly if self.ask()? => return Ok(true),
+                    Outcome::Partly | Outcome::Rejected => {}
+                }
+            }
+            // libssh2 does not tell a rejection from a partial success. If
+            // something is left that the server did not offer before, it may now.
+            if left.is_empty() || !tried_any {
+                return Ok(false);
+            }
+            if self.ask()? {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The first proof left that the server offers to judge.
+    fn next(&self, left: &mut VecDeque<Proof<'d>>) -> Option<Proof<'d>> {
+        let index = left.iter().position(|proof| self.report.offers(proof.method()))?;
+        left.remove(index)
+    }
+
+    /// Asks what the server takes, with a request that it may also grant.
+    fn ask(&mut self) -> Result<bool, Halt> {
+        let user = &self.spec.username;
+        let answer = self.link.drive(Some(self.deadline), self.cancel, |session| {
+            session.auth_methods(user).map(str::to_owned)
+        });
+        match answer {
+            Ok(methods) => self.report.set_offered(&methods),
+            Err(Stop::Refused(_)) => {}
+            Err(stop) => return Err(halt(stop)),
+        }
+        Ok(self.link.session().authenticated())
+    }
+
+    fn attempt(&mut self, proof: &Proof<'d>) -> Result<Outcome, Halt> {
+        let user = &self.spec.username;
+        match proof {
+            Proof::Key(key) => self.request(&key.label, |session| {
+                session.userauth_pubkey_memory(user, Some(&key.public), key.pem.reveal(), None)
+            }),
+            Proof::Agent => self.agent(),
+            Proof::Password(password) => self.request("`password`", |session| {
+                session.userauth_password(user, password.reveal())
+            }),
+            Proof::Interactive(password) => {
+                let mut answers = Answers::new(password);
+                let outcome = self.request("keyboard-interactive with `password`", |session| {
+                    session.userauth_keyboard_interactive(user, &mut answers)
+                })?;
+                self.report.unanswered(answers.into_unanswered());
+                Ok(outcome)
+            }
+        }
+    }
+
+    fn agent(&mut self) -> Result<Outcome, Halt> {
+        let keys = match agent::Identities::of(self.link.session(), self.deadline) {
+            Ok(keys) => keys,
+            Err(reason) => {
+                self.report.note(format!("the SSH agent {reason}"));
+                return Ok(Outcome::Rejected);
+            }
+        };
+        let spec = self.spec;
+        for (identity, blob, label) in keys.iter() {
+            // A key file that was refused already only costs another attempt.
+            if spec.credentials.keys.iter().any(|key| agent::is_same_key(&key.public, blob)) {
+                continue;
+            }
+            let outcome = self.request(&label, |_| keys.sign_in(&spec.username, identity))?;
+            if !matches!(outcome, Outcome::Rejected) {
+                return Ok(outcome);
+            }
+        }
+        Ok(Outcome::Rejected)
+    }
+
+    /// Makes one request and interprets its answer.
+    fn request(
+        &mut self,
+        label: &str,
+        operation: impl FnMut(&Session) -> Result<(), ssh2::Error>,
+    ) -> Result<Outcome, Halt> {
+        self.report.trying(label);
+        let error = match self.link.drive(Some(self.deadline), self.cancel, operation) {
+            Ok(()) => return Ok(Outcome::Accepted),
+            Err(Stop::Refused(error)) => error,
+            Err(stop) => return Err(halt(stop)),
+        };
+        match error.code() {
+            Ssh2Code::Session(AUTHENTICATION_FAILED) => {}
+            Ssh2Code::Session(PUBLICKEY_UNVERIFIED) => return Ok(Outcome::Partly),
+            Ssh2Code::Session(PASSWORD_EXPIRED) => {
+                self.report.note("the password has expired".to_owned());
+            }
+            _ => self.report.note(format!("{label}: {}", error.message().to_lowercase())),
+        }
+        Ok(Outcome::Rejected)
+    }
+}
+
+fn halt(stop: Stop) -> Halt {
+    match stop {
+        Stop::Deadline => Halt::Deadline,
+        Stop::Cancelled => Halt::Cancelled,
+        Stop::Lost(_) | Stop::Refused(_) => Halt::Closed,
+    }
+}
+
+/// Everything that the spec gives, in the documented order, each key once.
+fn proofs(spec: &ConnectionSpec) -> VecDeque<Proof<'_>> {
+    let given = &spec.credentials;
+    let mut proofs: VecDeque<_> = given.keys.iter().map(|key| Proof::Key(key)).collect();
+    if given.agent && agent::is_configured() {
+        proofs.push_back(Proof::Agent);
+    }
+    if let Some(password) = &given.password {
+        proofs.push_back(Proof::Password(password));
+        proofs.push_back(Proof::Interactive(password));
+    }
+    let is_new = |key: &&std::sync::Arc<PrivateKey>| {
+        given.keys.iter().all(|named| named.public != key.public)
+    };
+    proofs.extend(given.default_keys.iter().filter(is_new).map(|key| Proof::Key(key)));
+    proofs
+}

@@ -1,0 +1,124 @@
+//! What was tried and what the server offered, for the failure's words.
+
+use std::collections::BTreeSet;
+
+use crate::failure::{ErrorCode, Failure};
+use crate::plan::spec::ConnectionSpec;
+use crate::transport::tcp::seconds;
+
+/// The account of one authentication.
+#[derive(Default)]
+pub(super) struct Report {
+    tried: Vec<String>,
+    offered: Option<BTreeSet<String>>,
+    notes: Vec<String>,
+}
+
+impl Report {
+    /// Records the server's list of methods.
+    pub(super) fn set_offered(&mut self, methods: &str) {
+        let names = methods.split(',').filter(|name| !name.is_empty());
+        self.offered = Some(names.map(str::to_owned).collect());
+    }
+
+    /// Whether the server takes `method`; one that never said is given a try.
+    pub(super) fn offers(&self, method: &str) -> bool {
+        self.offered.as_ref().is_none_or(|offered| offered.contains(method))
+    }
+
+    /// Records an attempt.
+    pub(super) fn trying(&mut self, label: &str) {
+        self.tried.push(label.to_owned());
+    }
+
+    /// Records something worth knowing.
+    pub(super) fn note(&mut self, note: String) {
+        self.notes.push(note);
+    }
+
+    /// Records questions of the server that had no answer.
+    pub(super) fn unanswered(&mut self, questions: Vec<String>) {
+        for question in questions {
+            self.note(format!("the server asked for `{question}`, which sshoal cannot answer"));
+        }
+    }
+
+    /// The failure when everything has been tried.
+    pub(super) fn rejected(&self, spec: &ConnectionSpec) -> Failure {
+        self.failure(spec, ErrorCode::AuthFailed, &self.what_happened())
+            .with_help(self.advice(spec))
+    }
+
+    /// The failure when the server ended the connection.
+    pub(super) fn closed(&self, spec: &ConnectionSpec) -> Failure {
+        let attempts = match self.tried.len() {
+            0 => "before the first attempt".to_owned(),
+            1 => format!("after one attempt ({})", self.tried[0]),
+            count => format!("after {count} attempts ({})", self.tried.join(", ")),
+        };
+        let what = format!("the server closed the connection {attempts}");
+        let help = match self.tried.len() {
+            0 | 1 => "the server's log tells why; it may allow no further attempts (MaxAuthTries)",
+            _ => {
+                "servers allow few attempts (MaxAuthTries, 6 by default): name the right key with \
+                 `key_filename`, and set `allow_agent: false` and `look_for_keys: false`"
+            }
+        };
+        self.failure(spec, ErrorCode::AuthFailed, &what).with_help(help)
+    }
+
+    /// The failure when the time is over.
+    pub(super) fn timed_out(&self, spec: &ConnectionSpec) -> Failure {
+        let what = format!("no decision within {}", seconds(spec.timeouts.auth));
+        self.failure(spec, ErrorCode::AuthTimeout, &what)
+            .with_help("raise `auth_timeout`, or look for slow name lookups on the server (UseDNS)")
+    }
+
+    fn failure(&self, spec: &ConnectionSpec, code: ErrorCode, what: &str) -> Failure {
+        let notes: String = self.notes.iter().map(|note| format!("; {note}")).collect();
+        Failure::new(
+            code,
+            format!(
+                "authentication of `{}` at `{}` failed: {what}{notes}",
+                spec.username,
+                spec.address()
+            ),
+        )
+    }
+
+    fn what_happened(&self) -> String {
+        let offered = match &self.offered {
+            Some(offered) if offered.is_empty() => "nothing".to_owned(),
+            Some(offered) => offered.iter().cloned().collect::<Vec<_>>().join(", "),
+            None => "unknown methods".to_owned(),
+        };
+        match self.tried.is_empty() {
+            true => format!("the server offers {offered}, and no credential for it is given"),
+            false => {
+                format!("the server did not accept {}; it offers {offered}", self.tried.join(", "))
+            }
+        }
+    }
+
+    fn advice(&self, spec: &ConnectionSpec) -> &'static str {
+        let given = &spec.credentials;
+        let has_key = !given.keys.is_empty() || given.agent || !given.default_keys.is_empty();
+        let takes_keys = self.offers("publickey");
+        let takes_passwords = self.offers("password") || self.offers("keyboard-interactive");
+        match (takes_keys, takes_passwords) {
+            (true, false) if given.password.is_some() && !has_key => {
+                "the server takes keys only: set `key_filename` or `pkey`"
+            }
+            (false, true) if given.password.is_none() => {
+                "the server takes passwords only: set `password`"
+            }
+            _ if given.password.is_some() && given.keys.is_empty() => {
+                "check `username` and `password`"
+            }
+            _ => {
+                "check `username`, and that the key's public half is in the user's \
+                 ~/.ssh/authorized_keys on the host"
+            }
+        }
+    }
+}

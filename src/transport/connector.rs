@@ -1,0 +1,166 @@
+//! Opens connections: stage by stage, each under a limit of its own.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::connection::SshConnection;
+use super::handshake::{Refusal, shake_hands};
+use super::known_hosts::KnownHosts;
+use super::link::{CANCEL_INTERVAL, Link};
+use super::tcp::{self, Target, cancelled};
+use super::{Cancel, Connected, Connector, auth, host_key};
+use crate::failure::{ErrorCode, Failure};
+use crate::plan::spec::ConnectionSpec;
+
+/// How often a server that hangs up before its banner is tried.
+const MOST_TRIES: u32 = 8;
+/// The mean pause before the second try; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest mean pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+/// What a connector needs to know beside the specs.
+#[derive(Debug, Clone)]
+pub struct ConnectorConfig {
+    /// Replaces the user's known_hosts file (`--known-hosts`).
+    pub known_hosts: Option<PathBuf>,
+    /// The user's home directory.
+    pub home: PathBuf,
+}
+
+/// Opens SSH connections.
+pub struct SshConnector {
+    opener: Arc<Opener>,
+}
+
+impl SshConnector {
+    /// A connector for one run. It touches neither network nor files yet.
+    #[must_use]
+    pub fn new(config: ConnectorConfig) -> Self {
+        let ssh = config.home.join(".ssh");
+        let user = match config.known_hosts {
+            Some(file) => vec![file],
+            None => vec![ssh.join("known_hosts"), ssh.join("known_hosts2")],
+        };
+        let system = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
+        let system = system.iter().map(PathBuf::from).collect();
+        Self { opener: Arc::new(Opener { known_hosts: KnownHosts::new(user, system) }) }
+    }
+}
+
+impl Connector for SshConnector {
+    fn connect(&self, spec: &ConnectionSpec, cancel: &Cancel) -> Result<Connected, Failure> {
+        let mut warnings = Vec::new();
+        let link = self.opener.open(spec, &mut warnings, cancel, &mut |deadline| {
+            self.opener.dial(spec, deadline, cancel)
+        })?;
+        Ok(Connected { connection: Box::new(SshConnection::new(link)), warnings })
+    }
+}
+
+/// Turns a way to reach a host into an authenticated session; shared by targets
+/// and jump hosts.
+pub(super) struct Opener {
+    known_hosts: KnownHosts,
+}
+
+impl Opener {
+    /// Dials, shakes hands, checks the host key and authenticates. `dial` makes
+    /// a connected socket, and may be called several times.
+    pub(super) fn open(
+        &self,
+        spec: &ConnectionSpec,
+        warnings: &mut Vec<String>,
+        cancel: &Cancel,
+        dial: &mut dyn FnMut(Instant) -> Result<OwnedFd, Failure>,
+    ) -> Result<Link, Failure> {
+        let mut link = self.reach(spec, cancel, dial)?;
+        let key = link.session().host_key().map(|(key, _)| key.to_vec()).unwrap_or_default();
+        warnings.extend(host_key::check(&self.known_hosts, spec, &key)?);
+        auth::authenticate(&mut link, spec, cancel)?;
+        Ok(link)
+    }
+
+    /// Connects over TCP.
+    pub(super) fn dial(
+        &self,
+        spec: &ConnectionSpec,
+        deadline: Instant,
+        cancel: &Cancel,
+    ) -> Result<OwnedFd, Failure> {
+        let address = spec.address();
+        let target = Target {
+            host: &spec.host,
+            port: spec.port,
+            address: &address,
+            limit: spec.timeouts.connect,
+            deadline,
+        };
+        let socket = tcp::dial(&target, cancel)?;
+        tcp::tune(&socket, spec.keepalive);
+        Ok(socket.into())
+    }
+
+    /// Dials and shakes hands, again when the server is busy.
+    fn reach(
+        &self,
+        spec: &ConnectionSpec,
+        cancel: &Cancel,
+        dial: &mut dyn FnMut(Instant) -> Result<OwnedFd, Failure>,
+    ) -> Result<Link, Failure> {
+        let algorithms = host_key::algorithms(&self.known_hosts, spec);
+        let deadline = Instant::now() + spec.timeouts.connect;
+        let mut mean_pause = FIRST_PAUSE;
+        for attempt in 1.. {
+            let socket = dial(deadline)?;
+            let what = match shake_hands(spec, socket, &algorithms, cancel) {
+                Ok(link) => return Ok(link),
+                Err(Refusal::Final(failure)) => return Err(failure),
+                Err(Refusal::Busy(what)) => what,
+            };
+            let pause = jittered(mean_pause);
+            mean_pause = (mean_pause * 2).min(LONGEST_PAUSE);
+            if attempt == MOST_TRIES || Instant::now() + pause >= deadline {
+                return Err(busy(spec, &what, attempt));
+            }
+            sleep(pause, cancel).ok_or_else(|| cancelled(&spec.address()))?;
+        }
+        unreachable!("the loop ends at the latest with the last try")
+    }
+}
+
+fn busy(spec: &ConnectionSpec, what: &str, attempts: u32) -> Failure {
+    let times = match attempts {
+        1 => String::new(),
+        count => format!(", {count} times"),
+    };
+    Failure::new(ErrorCode::ConnectFailed, format!("`{}` {what}{times}", spec.address())).with_help(
+        "the server may have too many connections that are just signing in (MaxStartups): lower \
+         `--forks`, or raise it there; or it bans this machine (fail2ban, hosts.deny)",
+    )
+}
+
+/// Between half and one and a half of `mean`, so that many clients that were
+/// turned away together do not come back together.
+fn jittered(mean: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish() % 1000;
+    mean / 2 + mean * u32::try_from(random).expect("below 1000") / 1000
+}
+
+/// Sleeps; `None` when cancelled meanwhile.
+fn sleep(pause: Duration, cancel: &Cancel) -> Option<()> {
+    let until = Instant::now() + pause;
+    loop {
+        if cancel.is_cancelled() {
+            return None;
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Some(());
+        }
+        std::thread::sleep(left.min(CANCEL_INTERVAL));
+    }
+}
