@@ -320,10 +320,11 @@ fn a_full_disk_is_told_apart_and_left_clean() {
 
 #[test]
 fn a_transfer_that_takes_too_long_stops_in_time_and_leaves_nothing() {
-    let mut rig = Rig::new();
+    let rig = Rig::new();
     let content = noise(20 * MEGABYTE);
     let (source, big) = (rig.local("a", &content), rig.remote("big", &content));
     let (old_there, old_here) = (rig.remote("a", b"old"), rig.local("big", b"old"));
+    let small = rig.local("small", b"old");
     let timeout = Some(Duration::from_secs(2));
     for spec in [upload(&source, &old_there), download(&big, &old_here)] {
         let line = SlowLine::to(rig.lab.sshd(), 2_000_000);
@@ -335,9 +336,17 @@ fn a_transfer_that_takes_too_long_stops_in_time_and_leaves_nothing() {
         assert_eq!(failure.code, ErrorCode::TransferTimeout, "{failure:?}");
         assert!((2.0..5.5).contains(&took), "{took}");
         assert!(failure.message.contains(&format!("of {} bytes", content.len())), "{failure:?}");
+        // The connection either serves the next task or says at once that it cannot.
+        line.set_speed(50_000_000);
+        let began = Instant::now();
+        let next = slow.transfer(&upload(&small, &old_there), &Cancel::default());
+        if let Err(failure) = next {
+            assert_eq!(failure.code, ErrorCode::ConnectionLost, "{failure:?}");
+        }
+        assert!(began.elapsed() < Duration::from_secs(3));
         // What was sent before the removal is still on its slow way.
         wait_for_names(&rig.there, &["a", "big"]);
-        wait_for_names(rig.here.path(), &["a", "big"]);
+        wait_for_names(rig.here.path(), &["a", "big", "small"]);
     }
     assert_eq!(fs::read(old_there).unwrap(), b"old");
     assert_eq!(fs::read(old_here).unwrap(), b"old");

@@ -21,6 +21,8 @@ mod trouble;
 mod upload;
 mod wire;
 
+use std::time::Duration;
+
 use self::job::{HostShell, Job};
 use self::sftp::Sftp;
 use self::trouble::Trouble;
@@ -30,6 +32,10 @@ use super::{Cancel, Transferred};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::TransferSpec;
 use crate::transfer::TransferOperation;
+
+/// How long the rest of a half-sent packet is waited for after a failure. Without
+/// it the connection is of no further use.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Moves one file.
 ///
@@ -61,19 +67,40 @@ impl TransferSession {
         spec: &TransferSpec,
         cancel: &Cancel,
     ) -> Result<Transferred, Failure> {
+        let transferred = self.attempt(link, spec, cancel);
+        let mut wire = Wire::new(link, Some(LAST_WORDS), &Cancel::default());
+        if transferred.is_err() {
+            if let Some(mut sftp) = self.sftp.take() {
+                sftp.abort();
+                let _ = sftp.flush(&mut wire);
+            }
+            self.shell = HostShell::Untried;
+            if wire.is_stuck() {
+                link.condemn("a transfer was broken off in the middle of a packet");
+            }
+        }
+        transferred
+    }
+
+    fn attempt(
+        &mut self,
+        link: &mut Link,
+        spec: &TransferSpec,
+        cancel: &Cancel,
+    ) -> Result<Transferred, Failure> {
         let mut wire = Wire::new(link, spec.timeout, cancel);
-        let mut sftp = match self.sftp.take() {
+        let sftp = match &mut self.sftp {
             Some(sftp) => sftp,
-            None => Sftp::open(&mut wire).map_err(|trouble| no_server(trouble, spec))?,
+            none => {
+                let opened = Sftp::open(&mut wire).map_err(|trouble| no_server(trouble, spec))?;
+                none.insert(opened)
+            }
         };
-        let mut shell = std::mem::take(&mut self.shell);
-        let mut job = Job::new(spec, wire, &mut sftp, &mut shell);
-        let transferred = match spec.operation {
+        let mut job = Job::new(spec, wire, sftp, &mut self.shell);
+        match spec.operation {
             TransferOperation::Upload => upload::upload(&mut job),
             TransferOperation::Download => download::download(&mut job),
-        }?;
-        *self = Self { sftp: Some(sftp), shell };
-        Ok(transferred)
+        }
     }
 }
 

@@ -221,6 +221,14 @@ impl Sftp {
         self.outgoing.truncate(self.end_of_begun_packets());
     }
 
+    /// Sends what [`Sftp::abort`] has left.
+    pub(super) fn flush(&mut self, wire: &mut Wire<'_>) -> Result<(), Trouble> {
+        while self.sent < self.outgoing.len() {
+            self.pump(wire)?;
+        }
+        Ok(())
+    }
+
     fn drop_sent_packets(&mut self) {
         let mut end = 0;
         while self.outgoing.len() - end >= 4 {

@@ -35,6 +35,12 @@ impl<'a> Wire<'a> {
         Wire::new(self.link, Some(GRACE), &Cancel::default())
     }
 
+    /// Whether a packet is half-sent.
+    pub(super) fn is_stuck(&self) -> bool {
+        use ssh2::BlockDirections::{Both, Outbound};
+        matches!(self.link.session().block_directions(), Outbound | Both)
+    }
+
     /// The same link with a nearer deadline.
     pub(super) fn within(&mut self, limit: Duration) -> Wire<'_> {
         let near = Instant::now() + limit;

@@ -12,10 +12,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sshoal::credential::PrivateKey;
 use sshoal::failure::{ErrorCode, Failure};
-use sshoal::plan::spec::TransferSpec;
+use sshoal::plan::spec::{
+    ConnectTimeouts, ConnectionSpec, Credentials, HostKeyPolicy, TransferSpec,
+};
 use sshoal::transfer::TransferOperation;
-use sshoal::transport::{Cancel, Connection, Transferred};
+use sshoal::transport::{
+    Cancel, Connection, Connector as _, ConnectorConfig, SshConnector, Transferred,
+};
 use tempfile::TempDir;
 
 use crate::lab::{Lab, LabHandle, Sshd, User};
@@ -80,8 +85,25 @@ impl Rig {
     }
 }
 
-pub(super) fn connect(_: &Sshd, address: SocketAddr, user: &User) -> Box<dyn Connection> {
-    sshoal::transport::scratch::open(address, &user.name, &user.key.path)
+/// A connection of `user` by way of `address`, which leads to the server.
+pub(super) fn connect(server: &Sshd, address: SocketAddr, user: &User) -> Box<dyn Connection> {
+    let home = tempfile::tempdir().unwrap();
+    let limit = Duration::from_secs(20);
+    let key = PrivateKey::read(&user.key.path, None, "test").unwrap();
+    let spec = ConnectionSpec {
+        host: address.ip().to_string(),
+        port: address.port(),
+        username: user.name.clone(),
+        credentials: Credentials { keys: vec![Arc::new(key)], ..Credentials::default() },
+        timeouts: ConnectTimeouts { connect: limit, banner: limit, auth: limit },
+        keepalive: Duration::from_secs(30),
+        host_key_policy: HostKeyPolicy::AutoAdd,
+        compress: false,
+        proxy: None,
+    };
+    let config = ConnectorConfig { known_hosts: None, home: home.path().to_owned() };
+    let opened = SshConnector::new(config).connect(&spec, &Cancel::default());
+    opened.unwrap_or_else(|failure| panic!("{failure:?}\n{}", server.log())).connection
 }
 
 pub(super) fn upload(local: &Path, remote: &Path) -> TransferSpec {
