@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::failure::Failure;
-pub use crate::transfer::{TransferOperation, TransferRecord};
+pub use crate::transfer::{TRANSFER_COMMAND, TransferOperation, TransferRecord};
 
 /// A host's name in the inventory.
 pub type HostName = Arc<str>;

@@ -75,6 +75,12 @@ impl ExitCode {
         self as u8
     }
 
+    /// The code behind a number that a report holds.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.number() == number)
+    }
+
     fn gravity(self) -> u8 {
         match self {
             Self::Success => 0,

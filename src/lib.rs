@@ -14,6 +14,9 @@
 //! | [`transport`] | connections, commands, transfers | plays, inventory, events |
 //! | [`report`] | events → terminal and JSON | the plan's insides, transport |
 
+mod app;
+pub mod cli;
+pub mod config;
 pub mod credential;
 pub mod diagnostic;
 pub mod event;
@@ -24,6 +27,14 @@ pub mod load;
 pub mod plan;
 pub mod report;
 pub mod resolve;
+pub mod schema;
 pub mod secret;
 pub mod transfer;
 pub mod transport;
+
+/// Does what was asked for, with the process's standard output and error, and
+/// returns the exit code.
+#[must_use]
+pub fn run(invocation: config::Invocation) -> exit_code::ExitCode {
+    app::run(invocation)
+}

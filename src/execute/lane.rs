@@ -77,7 +77,7 @@ impl LaneRun<'_> {
 
     fn reason_not_to_run(&self) -> Option<Failure> {
         if let Some(task) = &self.host.stopped_by {
-            let message = format!("not run, because the host failed `{task}`");
+            let message = format!("not run, because `{task}` failed");
             return Some(Failure::new(ErrorCode::Cancelled, message));
         }
         self.context.options.cancel.is_cancelled().then(interrupted)

@@ -10,13 +10,10 @@ use std::time::Duration;
 use jiff::{Timestamp, Unit};
 use serde_json::{Map, Value, json};
 
-use crate::event::{CommandResult, Outcome, TransferOperation, TransferRecord};
+use crate::event::{CommandResult, Outcome, TRANSFER_COMMAND, TransferOperation, TransferRecord};
 use crate::failure::Failure;
 use crate::secret::Redactor;
 use crate::transport::{Captured, Ending, Execution};
-
-/// What the documented request names instead of a command for a transfer.
-pub(super) const TRANSFER_COMMAND: &str = "__FILE_TRANSFER__";
 
 /// This moment, to the millisecond: more digits only make reports hard to read.
 pub(super) fn now() -> Timestamp {

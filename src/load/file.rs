@@ -171,6 +171,36 @@ pub fn playbooks(sources: &Sources, paths: &[PathBuf]) -> Result<Vec<RawPlaybook
     if problems.is_empty() { Ok(loaded) } else { Err(problems) }
 }
 
+/// A file of any kind that can be checked.
+#[derive(Debug)]
+pub enum CheckedFile {
+    /// A playbook, or requests.
+    Playbook(RawPlaybook),
+    /// An inventory.
+    Inventory(RawInventory),
+}
+
+/// Reads a file as what it looks like: a mapping of groups is an inventory,
+/// anything else a playbook.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn any_file(sources: &Sources, path: &Path) -> Result<CheckedFile, Vec<Problem>> {
+    let file = read(sources, path)?;
+    let node = document(sources, file, format_of(&sources.get(file).name, ""));
+    let is_inventory = match node.as_ref().map(|node| &node.kind) {
+        Ok(Kind::Map(map)) => map.values().any(|entry| match &entry.value.kind {
+            Kind::Map(group) => ["hosts", "children"].iter().any(|key| group.contains_key(*key)),
+            _ => false,
+        }),
+        _ => false,
+    };
+    match is_inventory {
+        true => super::inventory::parse(sources, file).map(CheckedFile::Inventory),
+        false => playbook(sources, file).map(CheckedFile::Playbook),
+    }
+}
+
 fn playbook(sources: &Sources, file: FileId) -> Result<RawPlaybook, Vec<Problem>> {
     let format = format_of(&sources.get(file).name, "");
     let node = document(sources, file, format)?;

@@ -17,8 +17,8 @@ pub mod source;
 pub use error::LoadError;
 pub(crate) use file::unreadable;
 pub use file::{
-    Format, document, extra_vars, inventory_files, layer, literal_requests, playbook_paths,
-    playbooks, to_yaml, vars_file, vars_layer,
+    CheckedFile, Format, any_file, document, extra_vars, inventory_files, layer, literal_requests,
+    playbook_paths, playbooks, to_yaml, vars_file, vars_layer,
 };
 
 use decode::At;

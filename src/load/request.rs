@@ -347,7 +347,8 @@ impl JsonSchema for EnvironmentMap {
 }
 
 /// Whether a shell can export a variable of this name.
-fn is_exportable(name: &str) -> bool {
+#[must_use]
+pub fn is_exportable(name: &str) -> bool {
     let mut chars = name.chars();
     chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')

@@ -21,3 +21,5 @@ pub use terminal::{Terminal, TerminalOptions, Verbosity};
 
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod tests;

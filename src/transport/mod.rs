@@ -14,13 +14,23 @@ use crate::plan::spec::{ConnectionSpec, ExecOptions, TransferSpec};
 use crate::transfer::TransferRecord;
 
 mod auth;
+mod bootstrap;
+mod capture;
+mod channels;
 mod connection;
 mod connector;
+mod exec;
 mod handshake;
 mod host_key;
 mod known_hosts;
 mod link;
+mod prompt;
+mod quote;
+mod siblings;
+mod sudo;
 mod tcp;
+mod transfer;
+mod watch;
 
 pub use connector::{ConnectorConfig, SshConnector};
 
@@ -79,6 +89,8 @@ pub struct Execution {
     pub ending: Ending,
     /// How long it took.
     pub duration: Duration,
+    /// Such as processes that could not be ended after a timeout.
+    pub warnings: Vec<String>,
 }
 
 /// How a command ended.
@@ -122,6 +134,12 @@ impl Cancel {
     /// Asks everything that holds a clone to stop.
     pub fn cancel(&self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// The flag itself, for signal handlers.
+    #[must_use]
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
     }
 
     /// Whether to stop.

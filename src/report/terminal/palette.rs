@@ -71,11 +71,12 @@ impl Kind {
 pub(super) struct Paint(pub(super) bool);
 
 impl Paint {
-    /// `text` in `style`.
+    /// `text` in `style`; blanks stay as they are.
     pub(super) fn with(self, style: Style, text: impl Display) -> String {
-        match self.0 {
+        let text = text.to_string();
+        match self.0 && !text.trim().is_empty() {
             true => format!("{style}{text}{style:#}"),
-            false => text.to_string(),
+            false => text,
         }
     }
 }

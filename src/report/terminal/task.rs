@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::palette::{BOLD, DIM, HELP, Kind, STDERR};
 use super::text::{counted, cut, duration, harmless, output_lines, padded, width, wrapped};
 use super::{Verbosity, View};
-use crate::event::{CommandResult, TaskRecord};
+use crate::event::{CommandResult, TRANSFER_COMMAND, TaskRecord};
 
 /// How many of the last lines of a failed command's output to show.
 const TAIL: usize = 6;
@@ -41,7 +41,7 @@ impl View {
             if grave && !verbose {
                 text += &self.tails(kind, &record.results);
             }
-            if let Some(help) = &error.help {
+            if let Some(help) = error.help.as_ref().filter(|_| grave || verbose) {
                 text += &self.detail(kind, "help", &harmless(help));
             }
         }
@@ -62,12 +62,14 @@ impl View {
         };
         // What was run is only a label, so it may be cut; what came out is what
         // the user asked for, so it may not.
-        if result.transfer.is_none() {
+        if !is_transfer(result) {
             let command = format!("$ {}", harmless(result.command.trim_end()));
             push("│", Some(BOLD), &cut(&command, room));
         }
         output_lines(&result.output).for_each(|line| push("│", None, &line));
-        output_lines(&result.error).for_each(|line| push("┆", Some(STDERR), &line));
+        if !is_transfer(result) {
+            output_lines(&result.error).for_each(|line| push("┆", Some(STDERR), &line));
+        }
         text
     }
 
@@ -75,9 +77,8 @@ impl View {
     fn tails(&self, kind: Kind, results: &[CommandResult]) -> String {
         let failed = results
             .iter()
-            .filter(|result| result.exit_status != Some(0) && result.transfer.is_none())
             // A transfer's error is the task's message already.
-            .filter(|result| result.command != "__FILE_TRANSFER__");
+            .filter(|result| result.exit_status != Some(0) && !is_transfer(result));
         let mut text = String::new();
         for result in failed.take(SHOWN_FAILURES) {
             if results.len() > 1 {
@@ -133,6 +134,10 @@ impl View {
     fn gutter(&self, kind: Kind) -> String {
         format!("  {} ", self.paint.with(kind.style(), "│"))
     }
+}
+
+fn is_transfer(result: &CommandResult) -> bool {
+    result.command == TRANSFER_COMMAND
 }
 
 /// How a person counts this task.
