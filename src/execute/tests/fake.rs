@@ -255,9 +255,9 @@ fn with_header(name: &str, body: TaskBody, ignore_errors: bool) -> PlannedTask {
             action: ActionKind::Command,
             register: Some(name.into()),
             ignore_errors,
-            ttl: None,
         }),
         name: name.into(),
+        ttl: None,
         body,
     }
 }
