@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use ssh2::Channel;
+
 use super::bootstrap::Launch;
 use super::channels::Channels;
 use super::exec::{self, End, Limits, Ran};
@@ -31,6 +33,13 @@ impl SshConnection {
         let gone = siblings::has_gone(self, deadline, cancel);
         self.can_look &= gone.is_some();
         gone
+    }
+
+    /// Closes a channel without waiting for the server.
+    pub(super) fn retire(&mut self, channel: Channel) {
+        // The result is there already; no cancel flag may get between.
+        let soon = Some(Instant::now() + Duration::from_secs(1));
+        self.channels.retire(channel, &mut self.link, soon, &Cancel::default());
     }
 
     /// Ends what a command left behind when it was given up.
@@ -62,7 +71,8 @@ impl Connection for SshConnection {
         };
         let password = options.sudo.as_ref().and_then(|sudo| sudo.password.as_ref());
         let launch = Launch::new(line, options);
-        let Ran { mut out, mut err, said, end } = exec::run(self, launch, password, more, &limits);
+        let Ran { mut out, mut err, said, end, channel } =
+            exec::run(self, launch, password, more, &limits);
         let stream = if options.pty { &mut out } else { &mut err };
         let mut warnings = Vec::new();
         let ending = match end {
@@ -95,6 +105,7 @@ impl Connection for SshConnection {
             End::Stopped(stop) => {
                 if matches!(stop, Stop::Deadline | Stop::Cancelled) {
                     warnings = self.clean_up(options);
+                    channel.into_iter().for_each(|channel| self.retire(channel));
                 }
                 Ending::Failed(stopped(stop, options.timeout))
             }

@@ -46,6 +46,9 @@ pub(super) struct Ran {
     pub(super) said: Vec<u8>,
     /// How it ended.
     pub(super) end: End,
+    /// The channel of a command that was given up and may still run: closing it
+    /// takes a terminal from under its processes and scatters them.
+    pub(super) channel: Option<Channel>,
 }
 
 /// How a command ended.
@@ -88,10 +91,10 @@ pub(super) fn run(
         more,
         limits,
     };
-    let end = run.to_the_end();
+    let (end, channel) = run.to_the_end();
     let Run { mut gate, mut out, mut err, launch, .. } = run;
     let said = gate.finish(if launch.pty { &mut out } else { &mut err });
-    Ran { out, err, said, end }
+    Ran { out, err, said, end, channel }
 }
 
 struct Run<'a> {
@@ -123,25 +126,22 @@ enum Eof {
 }
 
 impl Run<'_> {
-    fn to_the_end(&mut self) -> End {
+    fn to_the_end(&mut self) -> (End, Option<Channel>) {
         let Limits { deadline, cancel, .. } = *self.limits;
         let SshConnection { link, channels, .. } = &mut *self.connection;
         let mut channel = match channels.take(link, deadline, cancel) {
             Ok(channel) => channel,
-            Err(stop) => return refused("a channel", stop),
+            Err(stop) => return (refused("a channel", stop), None),
         };
         let end = match self.start(&mut channel) {
             Ok(()) => self.drain_to_the_end(&mut channel),
             Err(end) => end,
         };
-        if !matches!(end, End::Stopped(Stop::Lost(_))) {
-            let SshConnection { link, channels, .. } = &mut *self.connection;
-            // The result is there; closing must neither wait for the peer nor
-            // hear a cancel flag.
-            let soon = Some(Instant::now() + Duration::from_secs(1));
-            channels.retire(channel, link, soon, &Cancel::default());
+        if let End::Stopped(_) = end {
+            return (end, Some(channel));
         }
-        end
+        self.connection.retire(channel);
+        (end, None)
     }
 
     /// Sends the requests that start the command; the answer to the last of them
@@ -228,7 +228,7 @@ impl Run<'_> {
                 match watch.observe(read > 0, heard, exit) {
                     Exit::Known => return Ok(self.ending(channel)),
                     Exit::Likely => match self.connection.has_gone(deadline, cancel) {
-                        Some(true) => return Ok(self.ending(channel)),
+                        Some(true) => watch.has_exited(),
                         Some(false) => watch.goes_on(),
                         None => watch.give_up(),
                     },

@@ -1,0 +1,1 @@
+//! How often a command waits for the network.
