@@ -26,8 +26,11 @@ const FORBIDDEN_LAYERS: [(&str, &[&str]); 7] = [
     ("report", &["plan", "transport", "cli"]),
 ];
 
-/// Where the standard library must not be asked for network or threads.
+/// Layers that know no network, no clock and no threads, and what would betray them.
 const PURE_LAYERS: [&str; 2] = ["src/resolve/", "src/plan/"];
+const IMPURE_WORDS: [&str; 5] =
+    ["TcpStream", "UdpSocket", "ToSocketAddrs", "Instant", "SystemTime"];
+const IMPURE_PATHS: [&str; 2] = ["std::thread", "Timestamp::now"];
 
 #[test]
 fn every_file_keeps_to_its_layer() {
@@ -74,10 +77,13 @@ fn offences_in(path: &str, text: &str) -> Vec<String> {
         }
     }
     if !path.starts_with("src/transport/") {
-        offend(source.keyword("unsafe"), "`unsafe` belongs to `src/transport/`, if anywhere");
+        offend(source.word("unsafe"), "`unsafe` belongs to `src/transport/`, if anywhere");
     }
     if PURE_LAYERS.iter().any(|layer| path.starts_with(layer)) {
-        for name in ["std::net", "std::thread"] {
+        for name in IMPURE_WORDS {
+            offend(source.word(name), &format!("this layer does without `{name}`"));
+        }
+        for name in IMPURE_PATHS {
             offend(source.path(name), &format!("this layer does without `{name}`"));
         }
     }

@@ -25,4 +25,4 @@ mod wire;
 pub(crate) use exec::Reply;
 pub(crate) use fault::Fault;
 pub(crate) use options::{ServerOptions, loopback};
-pub(crate) use server::Server;
+pub(crate) use server::{Server, random_bytes, runtime};

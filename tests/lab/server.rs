@@ -184,7 +184,7 @@ impl Shared {
 
 /// The runtime of all servers of this process. It ends with the process, for a
 /// server may be dropped anywhere, and dropping a runtime waits.
-pub(super) fn runtime() -> &'static Runtime {
+pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
         tokio::runtime::Builder::new_multi_thread()
@@ -197,12 +197,10 @@ pub(super) fn runtime() -> &'static Runtime {
 }
 
 fn config() -> Config {
-    let mut seed = [0; 32];
-    fs::File::open("/dev/urandom").unwrap().read_exact(&mut seed).unwrap();
     let methods = [MethodKind::PublicKey, MethodKind::Password, MethodKind::KeyboardInteractive];
     Config {
         server_id: SshId::Standard("SSH-2.0-Lab_1".into()),
-        keys: vec![PrivateKey::from(Ed25519Keypair::from_seed(&seed))],
+        keys: vec![PrivateKey::from(Ed25519Keypair::from_seed(&random_bytes()))],
         methods: MethodSet::from(&methods[..]),
         auth_rejection_time: Duration::ZERO,
         inactivity_timeout: None,
@@ -255,4 +253,11 @@ async fn listen_to_the_end(mut wire: Wire) {
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As many bytes from the system's random generator.
+pub(crate) fn random_bytes<const LENGTH: usize>() -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
+    fs::File::open("/dev/urandom").unwrap().read_exact(&mut bytes).unwrap();
+    bytes
 }

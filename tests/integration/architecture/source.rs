@@ -44,12 +44,12 @@ impl Source {
             .collect()
     }
 
-    /// The numbers of the lines with this keyword.
-    pub(super) fn keyword(&self, name: &str) -> Vec<usize> {
+    /// The numbers of the lines with this word.
+    pub(super) fn word(&self, name: &str) -> Vec<usize> {
         self.words().filter(|(_, word)| *word == name).map(|(at, _)| self.line(at)).collect()
     }
 
-    /// The numbers of the lines with this path, such as `std::net`.
+    /// The numbers of the lines with this path, such as `std::thread`.
     pub(super) fn path(&self, path: &str) -> Vec<usize> {
         self.code.match_indices(path).map(|(at, _)| self.line(at)).collect()
     }
