@@ -121,6 +121,7 @@ impl Connection for FakeConnection {
             error: Captured::default(),
             ending,
             duration: Duration::from_millis(5),
+            warnings: Vec::new(),
         }
     }
 
