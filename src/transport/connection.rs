@@ -1,33 +1,154 @@
-//! An open connection: runs commands and moves files.
+//! An open session as a [`Connection`]: runs commands, moves files, and turns
+//! what the engine found into results and failures.
 
-use super::link::Link;
-use super::{Cancel, Connection, Execution, Transferred};
+use std::time::{Duration, Instant};
+
+use super::bootstrap::Launch;
+use super::channels::Channels;
+use super::exec::{self, End, Limits, Ran};
+use super::link::{Deadline, Link, Stop};
+use super::{Cancel, Connection, Ending, Execution, Transferred, siblings, sudo, transfer};
 use crate::failure::{ErrorCode, Failure};
-use crate::plan::spec::{ExecOptions, TransferSpec};
+use crate::plan::spec::{ExecOptions, SudoSpec, TransferSpec};
 
-/// A session that is authenticated.
+/// A session over libssh2.
 pub(super) struct SshConnection {
-    _link: Link,
+    pub(super) link: Link,
+    pub(super) channels: Channels,
+    /// Whether the host tells which commands still run, as far as is known.
+    pub(super) can_look: bool,
 }
 
 impl SshConnection {
-    /// Takes over a session that is authenticated.
+    /// Takes an authenticated link.
     pub(super) fn new(link: Link) -> Self {
-        Self { _link: link }
+        Self { link, channels: Channels::new(), can_look: true }
+    }
+
+    /// Whether the running command has exited; `None` when the host does not tell,
+    /// and then it is not asked again.
+    pub(super) fn has_gone(&mut self, deadline: Deadline, cancel: &Cancel) -> Option<bool> {
+        let gone = siblings::has_gone(self, deadline, cancel);
+        self.can_look &= gone.is_some();
+        gone
+    }
+
+    /// Ends what a command left behind when it was given up.
+    fn clean_up(&mut self, options: &ExecOptions) -> Vec<String> {
+        match siblings::end(self, options) {
+            true => Vec::new(),
+            false => vec![
+                "the command's processes on the host could not be ended and may still run"
+                    .to_owned(),
+            ],
+        }
     }
 }
 
 impl Connection for SshConnection {
-    fn execute(&mut self, _: &str, _: &ExecOptions, _: bool, _: &Cancel) -> Execution {
-        Execution {
-            output: Default::default(),
-            error: Default::default(),
-            ending: super::Ending::Failed(Failure::new(ErrorCode::Internal, "not here")),
-            duration: Default::default(),
-        }
+    fn execute(
+        &mut self,
+        line: &str,
+        options: &ExecOptions,
+        more: bool,
+        cancel: &Cancel,
+    ) -> Execution {
+        let began = Instant::now();
+        let limits = Limits {
+            deadline: options.timeout.and_then(|timeout| began.checked_add(timeout)),
+            cancel,
+            read_size: options.read_size,
+            max_output: options.max_output,
+        };
+        let password = options.sudo.as_ref().and_then(|sudo| sudo.password.as_ref());
+        let launch = Launch::new(line, options);
+        let Ran { mut out, mut err, said, end } = exec::run(self, launch, password, more, &limits);
+        let stream = if options.pty { &mut out } else { &mut err };
+        let mut warnings = Vec::new();
+        let ending = match end {
+            End::Exited(status) => {
+                let (out, err) = (&out, &err);
+                let refusal = (status != 0)
+                    .then(|| {
+                        refused_words(options, if options.pty { out.head() } else { err.head() })
+                    })
+                    .flatten();
+                refusal.map_or(Ending::Exited(status), Ending::Failed)
+            }
+            End::Signalled(name) => Ending::Signalled(name),
+            End::NotStarted => {
+                let text = String::from_utf8_lossy(&said);
+                stream.push(&said);
+                Ending::Failed(sudo::refusal(&text, &sudo_of(options)))
+            }
+            End::Trouble(trouble) => {
+                stream.push(&said);
+                Ending::Failed(sudo::trouble(trouble, &sudo_of(options)))
+            }
+            End::Refused(what, error) => Ending::Failed(
+                Failure::new(
+                    ErrorCode::ChannelRefused,
+                    format!("the server refused {what}: {}", error.message()),
+                )
+                .with_help("check `MaxSessions`, `PermitTTY` and `ForceCommand` on the server"),
+            ),
+            End::Stopped(stop) => {
+                if matches!(stop, Stop::Deadline | Stop::Cancelled) {
+                    warnings = self.clean_up(options);
+                }
+                Ending::Failed(stopped(stop, options.timeout))
+            }
+        };
+        let duration = began.elapsed();
+        Execution { output: out.finish(), error: err.finish(), ending, duration, warnings }
     }
 
-    fn transfer(&mut self, _: &TransferSpec, _: &Cancel) -> Result<Transferred, Failure> {
-        Err(Failure::new(ErrorCode::Internal, "not here"))
+    fn transfer(&mut self, spec: &TransferSpec, cancel: &Cancel) -> Result<Transferred, Failure> {
+        let soon = Instant::now() + Duration::from_secs(5);
+        self.channels.settle(&mut self.link, Some(soon), cancel);
+        transfer::run(&mut self.link, spec, cancel)
+    }
+}
+
+/// The failure that sudo's own words tell, where nothing else tells them from the
+/// command's.
+fn refused_words(options: &ExecOptions, said: &[u8]) -> Option<Failure> {
+    let spec = options.sudo.as_ref().filter(|sudo| !sudo.shell)?;
+    let text = String::from_utf8_lossy(said);
+    let own = |line: &str| {
+        line.starts_with("sudo: ")
+            || line.starts_with("Sorry, ")
+            || line.contains("sudoers")
+            || line.contains("sudo: ")
+    };
+    let words: Vec<_> = text.lines().filter(|line| own(line)).collect();
+    sudo::known_refusal(&words.join("\n"), spec)
+}
+
+fn sudo_of(options: &ExecOptions) -> SudoSpec {
+    options.sudo.clone().unwrap_or(SudoSpec { password: None, user: None, shell: true })
+}
+
+fn stopped(stop: Stop, timeout: Option<Duration>) -> Failure {
+    match stop {
+        Stop::Deadline => {
+            let limit = timeout.unwrap_or_default().as_secs_f64();
+            Failure::new(
+                ErrorCode::CommandTimeout,
+                format!("the command took longer than {limit} s and was ended"),
+            )
+            .with_help("raise `driver_args.timeout`, a limit on the whole command")
+        }
+        Stop::Cancelled => {
+            Failure::new(ErrorCode::Cancelled, "the run was interrupted and the command ended")
+        }
+        Stop::Lost(reason) => Failure::new(
+            ErrorCode::ConnectionLost,
+            format!("the connection was lost ({reason}); the command may still run on the host"),
+        ),
+        Stop::Refused(error) => Failure::new(
+            ErrorCode::ChannelRefused,
+            format!("the server refused to go on: {}", error.message()),
+        ),
     }
 }

@@ -10,7 +10,7 @@ use ssh2::{BlockDirections, Session};
 use super::Cancel;
 
 /// `LIBSSH2_ERROR_EAGAIN`: the operation would block; repeat it.
-const EAGAIN: i32 = -37;
+pub(super) const EAGAIN: i32 = -37;
 /// `LIBSSH2_ERROR_SOCKET_SEND`, `_SOCKET_DISCONNECT`, `_SOCKET_TIMEOUT`, `_SOCKET_RECV`.
 const SOCKET_ERRORS: [i32; 4] = [-7, -13, -30, -43];
 /// The longest sleep between two looks at the cancel flag.

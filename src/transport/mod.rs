@@ -15,13 +15,23 @@ use crate::transfer::TransferRecord;
 
 mod auth;
 mod bastion;
+mod bootstrap;
+mod capture;
+mod channels;
 mod connection;
 mod connector;
+mod exec;
 mod handshake;
 mod host_key;
 mod known_hosts;
 mod link;
+mod prompt;
+mod quote;
+mod siblings;
+mod sudo;
 mod tcp;
+mod transfer;
+mod watch;
 
 pub use connector::{ConnectorConfig, SshConnector};
 
@@ -80,6 +90,8 @@ pub struct Execution {
     pub ending: Ending,
     /// How long it took.
     pub duration: Duration,
+    /// Such as processes that could not be ended after a timeout.
+    pub warnings: Vec<String>,
 }
 
 /// How a command ended.

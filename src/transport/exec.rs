@@ -1,0 +1,410 @@
+//! Runs one command on one channel: drains both streams alternately, answers
+//! sudo, and notices every way in which a command can end.
+
+use std::io::{self, Read, Write};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use ssh2::{Channel, PtyModeOpcode, PtyModes, Stream};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::Cancel;
+use super::bootstrap::Launch;
+use super::capture::Capture;
+use super::channels::send;
+use super::connection::SshConnection;
+use super::link::{Deadline, Stop};
+use super::prompt::{Gate, Seen, Stage};
+use super::sudo::{PATIENCE, Trouble, WORDS_PATIENCE};
+use super::watch::{Exit, Watch};
+use crate::secret::Secret;
+
+/// What is read at a time unless `bufsize` says otherwise.
+const READ_SIZE: usize = 32 * 1024;
+/// How many reads are made before deadline and cancel flag are looked at again.
+const READS_IN_A_ROW: usize = 32;
+
+/// The limits of one command.
+pub(super) struct Limits<'a> {
+    /// When to give up.
+    pub(super) deadline: Deadline,
+    /// Tells to give up.
+    pub(super) cancel: &'a Cancel,
+    /// Read size in bytes; `None` is [`READ_SIZE`].
+    pub(super) read_size: Option<usize>,
+    /// How many bytes of each stream to keep.
+    pub(super) max_output: usize,
+}
+
+/// What came of a command.
+pub(super) struct Ran {
+    /// Standard output; with a PTY, both streams.
+    pub(super) out: Capture,
+    /// Standard error.
+    pub(super) err: Capture,
+    /// What sudo said and was not followed by the command's start.
+    pub(super) said: Vec<u8>,
+    /// How it ended.
+    pub(super) end: End,
+}
+
+/// How a command ended.
+pub(super) enum End {
+    /// With this status.
+    Exited(i32),
+    /// By this signal (without `SIG`).
+    Signalled(String),
+    /// sudo would not start it.
+    Trouble(Trouble),
+    /// sudo ended without starting it.
+    NotStarted,
+    /// The server refused a step on the way; which, and why.
+    Refused(&'static str, ssh2::Error),
+    /// Deadline, cancellation or a lost connection.
+    Stopped(Stop),
+}
+
+/// Runs `launch`. With `more`, the next command's channel is opened meanwhile.
+pub(super) fn run(
+    connection: &mut SshConnection,
+    launch: Launch,
+    password: Option<&Secret>,
+    more: bool,
+    limits: &Limits<'_>,
+) -> Ran {
+    let mut run = Run {
+        out: Capture::new(limits.max_output),
+        err: Capture::new(limits.max_output),
+        gate: Gate::new(launch.stages.clone()),
+        pending: Zeroizing::default(),
+        written: 0,
+        eof: Eof::Later,
+        buffer: vec![0; limits.read_size.unwrap_or(READ_SIZE).clamp(1, 1 << 20)],
+        asked: false,
+        progress: Instant::now(),
+        connection,
+        launch,
+        password,
+        more,
+        limits,
+    };
+    let end = run.to_the_end();
+    let Run { mut gate, mut out, mut err, launch, .. } = run;
+    let said = gate.finish(if launch.pty { &mut out } else { &mut err });
+    Ran { out, err, said, end }
+}
+
+struct Run<'a> {
+    connection: &'a mut SshConnection,
+    launch: Launch,
+    password: Option<&'a Secret>,
+    more: bool,
+    limits: &'a Limits<'a>,
+    out: Capture,
+    err: Capture,
+    gate: Gate,
+    /// What is still to be written to standard input.
+    pending: Zeroizing<Vec<u8>>,
+    written: usize,
+    eof: Eof,
+    buffer: Vec<u8>,
+    /// Whether sudo has been given the password.
+    asked: bool,
+    /// When sudo last did something that was expected of it.
+    progress: Instant,
+}
+
+/// The end of the command's standard input.
+#[derive(PartialEq, Eq, Clone, Copy)]
+enum Eof {
+    Later,
+    Due,
+    Sent,
+}
+
+impl Run<'_> {
+    fn to_the_end(&mut self) -> End {
+        let Limits { deadline, cancel, .. } = *self.limits;
+        let SshConnection { link, channels, .. } = &mut *self.connection;
+        let mut channel = match channels.take(link, deadline, cancel) {
+            Ok(channel) => channel,
+            Err(stop) => return refused("a channel", stop),
+        };
+        let end = match self.start(&mut channel) {
+            Ok(()) => self.drain_to_the_end(&mut channel),
+            Err(end) => end,
+        };
+        if !matches!(end, End::Stopped(Stop::Lost(_))) {
+            let SshConnection { link, channels, .. } = &mut *self.connection;
+            // The result is there; closing must neither wait for the peer nor
+            // hear a cancel flag.
+            let soon = Some(Instant::now() + Duration::from_secs(1));
+            channels.retire(channel, link, soon, &Cancel::default());
+        }
+        end
+    }
+
+    /// Sends the requests that start the command; the answer to the last of them
+    /// is not waited for.
+    fn start(&mut self, channel: &mut Channel) -> Result<(), End> {
+        let Limits { deadline, cancel, .. } = *self.limits;
+        if self.launch.pty {
+            self.connection
+                .link
+                .drive(deadline, cancel, |_| channel.request_pty("dumb", Some(modes()), None))
+                .map_err(|stop| refused("a pseudo-terminal", stop))?;
+        }
+        if !self.gate.is_waiting() {
+            self.pending.append(&mut self.launch.payload);
+            // Without a password nothing will ever be written, so that sudo asks
+            // in vain and says so at once.
+            if !self.gate.may_ask() || self.password.is_none() {
+                self.end_input();
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the command's standard input once everything is written.
+    fn end_input(&mut self) {
+        // A channel's end-of-file never reaches a terminal; commands on one read
+        // /dev/null instead.
+        if self.eof == Eof::Later && !self.launch.pty && !self.launch.stdin_open {
+            self.eof = Eof::Due;
+        }
+    }
+
+    fn drain_to_the_end(&mut self, channel: &mut Channel) -> End {
+        match self.drain_streams(channel) {
+            Ok(end) => end,
+            Err(stop) => refused("to run the command", stop),
+        }
+    }
+
+    fn drain_streams(&mut self, channel: &mut Channel) -> Result<End, Stop> {
+        let Limits { deadline, cancel, .. } = *self.limits;
+        let (mut stdout, mut stderr) = (channel.stream(0), channel.stderr());
+        let mut started = false;
+        let mut watch = Watch::new(!self.launch.pty && self.connection.can_look);
+        loop {
+            if cancel.is_cancelled() {
+                return Err(Stop::Cancelled);
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(Stop::Deadline);
+            }
+            let mut heard = self.is_readable();
+            if !started {
+                let link = &mut self.connection.link;
+                let line = &self.launch.line;
+                started = send(link, deadline, cancel, |_| channel.exec(line))?.is_some();
+                heard = false;
+            }
+            self.write(channel)?;
+            if self.more {
+                let SshConnection { link, channels, .. } = &mut *self.connection;
+                heard &= !channels.prepare(link, deadline, cancel)?;
+            }
+            let mut trouble = None;
+            let mut read = 0;
+            for _ in 0..READS_IN_A_ROW {
+                let out = self.read(&mut stdout, !self.launch.pty, &mut trouble, false)?;
+                let err = self.read(&mut stderr, self.launch.pty, &mut trouble, true)?;
+                self.widen(channel)?;
+                read += out + err;
+                if out + err == 0 || trouble.is_some() {
+                    break;
+                }
+            }
+            if let Some(trouble) = trouble.or_else(|| self.lost_patience()) {
+                return Ok(End::Trouble(trouble));
+            }
+            if channel.eof() {
+                self.connection.link.drive(deadline, cancel, |_| channel.wait_close())?;
+                return Ok(self.ending(channel));
+            }
+            if started && !self.gate.is_waiting() {
+                let exit = has_exited(channel);
+                match watch.observe(read > 0, heard, exit) {
+                    Exit::Known => return Ok(self.ending(channel)),
+                    Exit::Likely => match self.connection.has_gone(deadline, cancel) {
+                        Some(true) => return Ok(self.ending(channel)),
+                        Some(false) => watch.goes_on(),
+                        None => watch.give_up(),
+                    },
+                    Exit::Unlikely => {}
+                }
+            }
+            // Whatever was found changes what to write; otherwise sleep.
+            let to_write = self.written < self.pending.len() || self.eof == Eof::Due;
+            if read == 0 && !(started && to_write && channel.write_window().remaining > 0) {
+                self.connection.link.wait(deadline, cancel)?;
+            }
+        }
+    }
+
+    /// The exit that the server reported.
+    fn ending(&mut self, channel: &Channel) -> End {
+        if self.gate.is_waiting() && self.is_elevated() {
+            return End::NotStarted;
+        }
+        if let Ok(signal) = channel.exit_signal()
+            && let Some(name) = signal.exit_signal
+        {
+            return End::Signalled(name);
+        }
+        End::Exited(channel.exit_status().unwrap_or_default())
+    }
+
+    fn is_elevated(&self) -> bool {
+        self.launch.stages.iter().any(|stage| matches!(stage, Stage::Elevate { .. }))
+    }
+
+    fn write(&mut self, channel: &mut Channel) -> Result<(), Stop> {
+        let Limits { deadline, cancel, .. } = *self.limits;
+        while self.written < self.pending.len() {
+            let rest = &self.pending[self.written..];
+            let link = &mut self.connection.link;
+            let wrote = send(link, deadline, cancel, |link| {
+                channel.write(rest).map_err(|error| error_of(link.session(), &error))
+            })?;
+            match wrote {
+                // The server's window is full; it will say when there is room.
+                None | Some(0) => return Ok(()),
+                Some(count) => self.written += count,
+            }
+        }
+        if self.written > 0 {
+            self.pending.zeroize();
+            self.written = 0;
+        }
+        if self.eof == Eof::Due {
+            send(&mut self.connection.link, deadline, cancel, |_| channel.send_eof())?;
+            self.eof = Eof::Sent;
+        }
+        Ok(())
+    }
+
+    /// Reads what has arrived on one stream, at most one buffer of it.
+    fn read(
+        &mut self,
+        stream: &mut Stream,
+        direct: bool,
+        trouble: &mut Option<Trouble>,
+        is_error: bool,
+    ) -> Result<usize, Stop> {
+        let Limits { deadline, cancel, .. } = *self.limits;
+        let buffer = &mut self.buffer;
+        let link = &mut self.connection.link;
+        let read = send(link, deadline, cancel, |link| {
+            stream.read(buffer).map_err(|error| error_of(link.session(), &error))
+        })?;
+        let count = read.unwrap_or(0);
+        let out = if is_error { &mut self.err } else { &mut self.out };
+        if direct {
+            out.push(&self.buffer[..count]);
+        } else if count > 0 {
+            let mut seen = self.gate.feed(&self.buffer[..count], out);
+            while let Some(what) = seen {
+                *trouble = trouble.or(self.answer(what));
+                let out = if is_error { &mut self.err } else { &mut self.out };
+                seen = self.gate.feed(b"", out);
+            }
+        }
+        Ok(count)
+    }
+
+    fn answer(&mut self, seen: Seen) -> Option<Trouble> {
+        self.progress = Instant::now();
+        match (seen, self.password.take()) {
+            (Seen::Prompt, Some(password)) => {
+                self.asked = true;
+                self.pending.extend_from_slice(password.reveal().as_bytes());
+                self.pending.push(b'\n');
+                if !self.gate.is_waiting() {
+                    self.end_input();
+                }
+                None
+            }
+            (Seen::Prompt, None) if self.asked => Some(Trouble::WrongPassword),
+            (Seen::Prompt, None) => Some(Trouble::NoPassword),
+            (Seen::Ready, password) => {
+                self.password = password;
+                self.pending.append(&mut self.launch.payload);
+                None
+            }
+            (Seen::Started, _) => {
+                self.pending.append(&mut self.launch.payload);
+                self.end_input();
+                None
+            }
+        }
+    }
+
+    fn lost_patience(&mut self) -> Option<Trouble> {
+        if self.gate.is_waiting() && self.is_elevated() && self.progress.elapsed() >= PATIENCE {
+            return Some(Trouble::Silent);
+        }
+        if self.gate.may_ask() && self.progress.elapsed() >= WORDS_PATIENCE {
+            let out = if self.launch.pty { &mut self.out } else { &mut self.err };
+            self.gate.give_up_asking(out);
+            if !self.launch.pty {
+                self.password = None;
+                self.end_input();
+            }
+        }
+        None
+    }
+
+    /// Keeps the receive window wide: libssh2 itself lets it shrink to the size of
+    /// one read before it widens it by as much, which is one read per round trip.
+    fn widen(&mut self, channel: &mut Channel) -> Result<(), Stop> {
+        let Limits { deadline, cancel, .. } = *self.limits;
+        let window = channel.read_window();
+        if window.remaining < window.window_size_initial / 2 {
+            let more = u64::from(window.window_size_initial - window.remaining);
+            send(&mut self.connection.link, deadline, cancel, |_| {
+                channel.adjust_receive_window(more, true)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether something has arrived that libssh2 has not seen.
+    fn is_readable(&self) -> bool {
+        let mut fds = [PollFd::from_borrowed_fd(self.connection.link.socket(), PollFlags::IN)];
+        let now = super::link::timespec(Duration::ZERO);
+        poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
+    }
+}
+
+/// Whether the server has reported an exit that differs from status 0, which
+/// looks as if nothing had been reported.
+fn has_exited(channel: &Channel) -> bool {
+    channel.exit_status().is_ok_and(|status| status != 0)
+        || channel.exit_signal().is_ok_and(|signal| signal.exit_signal.is_some())
+}
+
+/// No echo, so that no password comes back, and no carriage returns.
+fn modes() -> PtyModes {
+    let mut modes = PtyModes::new();
+    modes.set_boolean(PtyModeOpcode::ECHO, false);
+    modes.set_boolean(PtyModeOpcode::OPOST, false);
+    modes.set_boolean(PtyModeOpcode::ONLCR, false);
+    modes
+}
+
+fn refused(what: &'static str, stop: Stop) -> End {
+    match stop {
+        Stop::Refused(error) => End::Refused(what, error),
+        stop => End::Stopped(stop),
+    }
+}
+
+/// The libssh2 error behind an [`io::Error`], which keeps only its text.
+fn error_of(session: &ssh2::Session, error: &io::Error) -> ssh2::Error {
+    if error.kind() == io::ErrorKind::WouldBlock {
+        return ssh2::Error::from_errno(ssh2::ErrorCode::Session(super::link::EAGAIN));
+    }
+    ssh2::Error::last_session_error(session).unwrap_or_else(ssh2::Error::unknown)
+}

@@ -1,0 +1,122 @@
+//! Looks at, and ends, what a command left on the host.
+//!
+//! No wrapper goes around a command for this: sshd makes every exec channel's
+//! shell the leader of a session, and is itself the parent of all shells of one
+//! connection. So a second channel finds the first one's processes as those whose
+//! session belongs to another child of its own parent.
+
+use std::time::{Duration, Instant};
+
+use super::Cancel;
+use super::bootstrap::Launch;
+use super::connection::SshConnection;
+use super::exec::{End, Limits, run};
+use super::link::Deadline;
+use crate::plan::spec::ExecOptions;
+
+/// How long ending a command may take altogether.
+const PATIENCE: Duration = Duration::from_secs(6);
+/// How long a look may take.
+const GLANCE: Duration = Duration::from_secs(5);
+/// No script here prints more.
+const MAX_OUTPUT: usize = 4096;
+
+/// Reads one process: `c` is its line, `st` its state, `pp` its parent, `se` its
+/// session. A name may contain anything, so fields count from its last bracket.
+const LOOK: &str = "look() { { read -r s < /proc/$1/stat; } 2>/dev/null || return 1; \
+    c=$s; set -- ${s##*) }; st=$1; pp=$2; se=$4; }; ";
+
+/// Whether another command's shell is a child of this connection's sshd. Where
+/// process 1 is hidden, others may be too, and nothing can be said.
+const GONE: &str = "p=$PPID; look 1 || { echo unknown; exit; }; \
+    for d in /proc/[0-9]*; do q=${d#/proc/}; [ $q = $$ ] && continue; \
+    look $q && [ $pp = $p ] || continue; \
+    case $c in *\"(sftp-server)\"*|*\"(sshd\"*) continue;; esac; \
+    echo running; exit; done; echo gone";
+
+/// Ends the sessions of all other children of `$p`, and of what sudo runs on a
+/// terminal of its own: TERM, and after two seconds KILL.
+const END: &str = "me=$$; while look $me && [ $pp != $p ] && [ $pp -gt 1 ]; do me=$pp; done; \
+    sids=\" \"; subs=\" \"; \
+    for d in /proc/[0-9]*; do q=${d#/proc/}; look $q && [ $pp = $p ] && [ $q != $me ] || continue; \
+    case $c in *\"(sftp-server)\"*|*\"(sshd\"*) continue;; esac; sids=\"$sids$se \"; done; \
+    for d in /proc/[0-9]*; do q=${d#/proc/}; look $q || continue; \
+    case $c in *\"(sudo)\"*) case $sids in *\" $se \"*) subs=\"$subs$q \";; esac;; esac; done; \
+    for d in /proc/[0-9]*; do q=${d#/proc/}; look $q || continue; \
+    case $subs in *\" $pp \"*) sids=\"$sids$se \";; esac; done; \
+    hit() { left=; for d in /proc/[0-9]*; do q=${d#/proc/}; look $q || continue; \
+    [ $st = Z ] && continue; \
+    case $sids in *\" $se \"*) left=1; kill -$1 $q 2>/dev/null;; esac; done; }; \
+    hit TERM; i=0; while hit 0; [ -n \"$left\" ] && [ $i -lt 20 ]; do sleep 0.1; i=$((i+1)); done; \
+    i=0; while [ -n \"$left\" ] && [ $i -lt 5 ]; do hit KILL; sleep 0.1; hit 0; i=$((i+1)); done; \
+    if [ -n \"$left\" ]; then echo left; else echo ended; fi";
+
+/// Whether the command that runs on another channel has exited; `None` when the
+/// host does not tell.
+pub(super) fn has_gone(
+    connection: &mut SshConnection,
+    deadline: Deadline,
+    cancel: &Cancel,
+) -> Option<bool> {
+    let glance = Instant::now() + GLANCE;
+    let deadline = Some(deadline.map_or(glance, |deadline| deadline.min(glance)));
+    let launch = Launch::plain(&format!("exec /bin/sh -c '{LOOK}{GONE}'"));
+    match say(connection, launch, None, deadline, cancel)?.as_str() {
+        "gone" => Some(true),
+        "running" => Some(false),
+        _ => None,
+    }
+}
+
+/// Ends the processes of the command that ran with `options`, whether or not its
+/// channel still lives. Says whether that worked.
+pub(super) fn end(connection: &mut SshConnection, options: &ExecOptions) -> bool {
+    // The cancellation that may have led here must not keep this from running.
+    let cancel = Cancel::default();
+    let deadline = Some(Instant::now() + PATIENCE);
+    let answer = match &options.sudo {
+        None => {
+            let line = format!("exec /bin/sh -c 'p=$PPID; {LOOK}{END}'");
+            say(connection, Launch::plain(&line), None, deadline, &cancel)
+        }
+        // A rule for named commands lets no shell run, and asking for one would
+        // only be reported to the host's administrator.
+        Some(sudo) if !sudo.shell => None,
+        Some(sudo) => {
+            let parent = Launch::plain("exec /bin/sh -c 'echo $PPID'");
+            say(connection, parent, None, deadline, &cancel)
+                .filter(|parent| parent.parse::<u32>().is_ok())
+                .and_then(|parent| {
+                    let line = format!("exec /bin/sh -c 'p={parent}; {LOOK}{END}'");
+                    let options = ExecOptions {
+                        environment: Vec::new(),
+                        working_directory: None,
+                        ..options.clone()
+                    };
+                    let launch = Launch::new(&line, &options);
+                    say(connection, launch, sudo.password.as_ref(), deadline, &cancel)
+                })
+        }
+    };
+    answer.as_deref() == Some("ended")
+}
+
+/// The last line that a script prints.
+fn say(
+    connection: &mut SshConnection,
+    launch: Launch,
+    password: Option<&crate::secret::Secret>,
+    deadline: Deadline,
+    cancel: &Cancel,
+) -> Option<String> {
+    let limits = Limits { deadline, cancel, read_size: None, max_output: MAX_OUTPUT };
+    // The script itself must not be looked at in turn.
+    let can_look = std::mem::replace(&mut connection.can_look, false);
+    let ran = run(connection, launch, password, false, &limits);
+    connection.can_look = can_look;
+    let output = ran.out.finish().bytes;
+    match ran.end {
+        End::Exited(0) => Some(String::from_utf8_lossy(&output).lines().last()?.trim().to_owned()),
+        _ => None,
+    }
+}

@@ -1,0 +1,133 @@
+//! Guesses when a command has exited although a child of it keeps its channel
+//! open, as in `sleep 60 & echo x`.
+//!
+//! libssh2 tells an exit status other than 0 as soon as the server does, and
+//! status 0 from no status not at all. So what looks like an exit (something
+//! arrived, then silence) is only a reason to look at the host's processes.
+
+use std::time::{Duration, Instant};
+
+/// How long no output may come before an exited command counts as done.
+const GRACE: Duration = Duration::from_millis(200);
+/// How long a child that never falls silent is listened to after the exit.
+const LONGEST_GRACE: Duration = Duration::from_secs(2);
+/// The longest pause between two looks at the host, when output keeps coming.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+/// What an observation says about the command.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// It has exited, and its output is complete.
+    Known,
+    /// It may have exited: look.
+    Likely,
+    /// Nothing points to it.
+    Unlikely,
+}
+
+/// The observer of one running command.
+pub(super) struct Watch {
+    looks: bool,
+    exited: Option<Instant>,
+    last_output: Instant,
+    last_heard: Instant,
+    /// Whether anything arrived since the last look.
+    news: bool,
+    /// Whether something arrived that was no output: an exit status, perhaps.
+    bare: bool,
+    last_look: Instant,
+    pause: Duration,
+}
+
+impl Watch {
+    /// Begins; `looks` says whether looking at the host is of any use.
+    pub(super) fn new(looks: bool) -> Self {
+        let now = Instant::now();
+        Self {
+            looks,
+            exited: None,
+            last_output: now,
+            last_heard: now,
+            news: false,
+            bare: false,
+            last_look: now,
+            pause: GRACE,
+        }
+    }
+
+    /// Takes note: whether output came, whether anything came at all, and
+    /// whether an exit was reported.
+    pub(super) fn observe(&mut self, output: bool, heard: bool, exit: bool) -> Exit {
+        self.observe_at(Instant::now(), output, heard, exit)
+    }
+
+    fn observe_at(&mut self, now: Instant, output: bool, heard: bool, exit: bool) -> Exit {
+        if output {
+            self.last_output = now;
+        }
+        if output || heard {
+            (self.last_heard, self.news) = (now, true);
+            self.bare |= !output;
+        }
+        if exit {
+            let exited = *self.exited.get_or_insert(now);
+            let silent = now - self.last_output.max(exited) >= GRACE;
+            return match silent || now - exited >= LONGEST_GRACE {
+                true => Exit::Known,
+                false => Exit::Unlikely,
+            };
+        }
+        let silent = now - self.last_heard >= GRACE;
+        let rested = now - self.last_look;
+        let due = (silent && (self.bare || rested >= self.pause)) || rested >= LONGEST_PAUSE;
+        match self.looks && self.news && due {
+            true => Exit::Likely,
+            false => Exit::Unlikely,
+        }
+    }
+
+    /// The look found the command running.
+    pub(super) fn goes_on(&mut self) {
+        (self.news, self.bare) = (false, false);
+        self.last_look = Instant::now();
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+
+    /// Looking does not work on this host.
+    pub(super) fn give_up(&mut self) {
+        self.looks = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_silent_command_is_never_looked_at() {
+        let mut watch = Watch::new(true);
+        let later = Instant::now() + Duration::from_secs(600);
+        assert_eq!(watch.observe_at(later, false, false, false), Exit::Unlikely);
+    }
+
+    #[test]
+    fn silence_after_news_is_a_reason_to_look_once() {
+        let mut watch = Watch::new(true);
+        let now = Instant::now();
+        assert_eq!(watch.observe_at(now, true, true, false), Exit::Unlikely);
+        assert_eq!(watch.observe_at(now + 250 * MS, false, false, false), Exit::Likely);
+        watch.goes_on();
+        assert_eq!(watch.observe_at(now + 9000 * MS, false, false, false), Exit::Unlikely);
+    }
+
+    #[test]
+    fn a_reported_exit_waits_for_silence_but_not_forever() {
+        let mut watch = Watch::new(false);
+        let now = Instant::now();
+        assert_eq!(watch.observe_at(now, true, true, true), Exit::Unlikely);
+        assert_eq!(watch.observe_at(now + 150 * MS, true, true, true), Exit::Unlikely);
+        assert_eq!(watch.observe_at(now + 2000 * MS, true, true, true), Exit::Known);
+    }
+}
