@@ -30,6 +30,8 @@ use pump::{Ended, Pump};
 
 /// How long a network failure of a jump host stands before it is tried again.
 const VERDICT_STANDS: Duration = Duration::from_secs(30);
+/// How long a target may take before those behind it get a session of their own.
+const RELIEF_AFTER: Duration = Duration::from_secs(1);
 /// How long to do without a further session after one could not be opened.
 const NO_RELIEF_FOR: Duration = Duration::from_secs(10);
 
@@ -111,8 +113,9 @@ struct State {
 struct Seat {
     number: u64,
     waker: Arc<OwnedFd>,
-    /// Whether it can take a request, or soon will.
-    is_free: bool,
+    /// Since when it opens the tunnel that it is about; `None` when it can take
+    /// a request, or soon will.
+    busy_since: Option<Instant>,
 }
 
 /// That the jump host cannot be used.
@@ -182,7 +185,7 @@ impl Bastion {
             state.verdict = None;
         }
         state.waiting.push_back(request);
-        match state.seats.iter().find(|seat| seat.is_free) {
+        match state.seats.iter().find(|seat| seat.busy_since.is_none()) {
             Some(seat) => wake(&seat.waker),
             None if state.seats.is_empty() => self.start_session(&mut state),
             None => {} // A busy session takes it when it is done, or calls for relief.
@@ -201,17 +204,18 @@ impl Bastion {
             }
         };
         if let Some(seat) = state.seats.iter_mut().find(|other| other.number == seat) {
-            seat.is_free = request.is_none();
+            seat.busy_since = request.as_ref().map(|_| Instant::now());
         }
         request
     }
 
-    /// Opens a further session when requests wait and no session is free.
+    /// Opens a further session when requests wait and all sessions are held up.
     fn relieve(self: &Arc<Self>) {
         let mut state = lock(&self.state);
         let is_banned = state.no_relief_until.is_some_and(|until| Instant::now() < until);
-        let has_free = state.seats.iter().any(|seat| seat.is_free);
-        if !state.waiting.is_empty() && !has_free && !is_banned {
+        let held_up =
+            |seat: &Seat| seat.busy_since.is_some_and(|since| since.elapsed() >= RELIEF_AFTER);
+        if !state.waiting.is_empty() && state.seats.iter().all(held_up) && !is_banned {
             self.start_session(&mut state);
         }
     }
@@ -227,7 +231,7 @@ impl Bastion {
                 waker: Arc::clone(&waker),
                 has_served: false,
             };
-            let seat = Seat { number: state.seats_ever, waker, is_free: true };
+            let seat = Seat { number: state.seats_ever, waker, busy_since: None };
             std::thread::Builder::new()
                 .name("jump host".to_owned())
                 .stack_size(512 * 1024)

@@ -13,8 +13,6 @@ use crate::failure::Failure;
 use crate::transport::link::{CANCEL_INTERVAL, Link, Stop, classify, timespec, would_block};
 use crate::transport::tcp::seconds;
 
-/// How long a target may take before those behind it get a session of their own.
-const RELIEF_AFTER: Duration = Duration::from_secs(1);
 /// The longest sleep when nothing is under way.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
 
@@ -206,9 +204,7 @@ impl<'p> Pump<'p> {
             );
             let _ = request.reply.send(Err(failure));
         }
-        if took >= RELIEF_AFTER {
-            self.bastion.relieve();
-        }
+        self.bastion.relieve();
     }
 
     /// Waits until something can be done.
