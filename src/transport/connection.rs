@@ -31,7 +31,9 @@ impl SshConnection {
     /// and then it is not asked again.
     pub(super) fn has_gone(&mut self, deadline: Deadline, cancel: &Cancel) -> Option<bool> {
         let gone = siblings::has_gone(self, deadline, cancel);
-        self.can_look &= gone.is_some();
+        let interrupted =
+            cancel.is_cancelled() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        self.can_look &= gone.is_some() || interrupted;
         gone
     }
 
