@@ -92,7 +92,7 @@ impl KnownHosts {
     pub(super) fn remember(&self, host: &str, port: u16, key: &[u8]) -> io::Result<Verdict> {
         let name = name_of(host, port);
         let plain = |c: char| c.is_ascii_graphic() && !matches!(c, ',' | '*' | '?' | '!' | '|');
-        if !name.chars().all(plain) || name.starts_with(['#', '@']) {
+        if host.is_empty() || !name.chars().all(plain) || name.starts_with(['#', '@']) {
             return Err(io::Error::other("the host name does not fit into the file"));
         }
         let mut state = self.lock().write().unwrap_or_else(PoisonError::into_inner);
