@@ -581,16 +581,20 @@ fn transfers_to_one_target_at_a_time_do_not_harm_each_other() {
     let content = noise(3 * MEGABYTE);
     let source = rig.local("a", &content);
     let target = rig.there.join("a");
-    thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                let sshd = rig.lab.sshd();
-                let mut connection = connect(sshd, sshd.socket_address(), &rig.lab.users.plain);
-                let done = connection.transfer(&upload(&source, &target), &Cancel::default());
-                assert!(done.is_ok(), "{done:?}");
-            });
-        }
-    });
-    assert_eq!(fs::read(&target).unwrap(), content);
-    assert_eq!(names(&rig.there), BTreeSet::from(["a".to_owned()]));
+    for resume in [false, true] {
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let sshd = rig.lab.sshd();
+                    let mut connection = connect(sshd, sshd.socket_address(), &rig.lab.users.plain);
+                    let spec = TransferSpec { resume, ..upload(&source, &target) };
+                    let done = connection.transfer(&spec, &Cancel::default());
+                    assert!(done.as_ref().is_ok_and(|done| done.record.verified), "{done:?}");
+                });
+            }
+        });
+        assert_eq!(fs::read(&target).unwrap(), content);
+        assert_eq!(names(&rig.there), BTreeSet::from(["a".to_owned()]));
+        fs::remove_file(&target).unwrap();
+    }
 }

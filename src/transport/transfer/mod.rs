@@ -12,6 +12,7 @@ mod local;
 mod naming;
 mod packet;
 mod remote;
+mod requests;
 mod resume;
 mod sftp;
 mod shell;

@@ -163,30 +163,47 @@ fn publish(
     sum: String,
 ) -> Result<Transferred, Failure> {
     let mut verified = false;
-    if job.spec.verify {
-        job.ask_sum(&staging.path, None).map_err(|trouble| job.interrupted(trouble))?;
-        match job.sum().map_err(|trouble| job.interrupted(trouble))? {
-            Some(found) if found == sum => verified = true,
-            Some(found) => return Err(job.differs(&sum, &found)),
-            None => job.warn_unverified(),
-        }
+    let found = match job.spec.verify {
+        true => sum_of(job, &staging.path)?,
+        false => None,
+    };
+    match found {
+        Some(found) if found == sum => verified = true,
+        Some(found) => return Err(job.differs(&sum, &found)),
+        None => {}
     }
-    rename(job, staging, target)?;
+    match rename(job, staging, target) {
+        Ok(()) => {}
+        // Another transfer of the same source that shared this temporary file was
+        // faster; what counts is what is in place now.
+        Err(trouble)
+            if trouble.is_missing() && sum_of(job, &target.path)?.as_ref() == Some(&sum) =>
+        {
+            verified = true;
+        }
+        Err(trouble) => return Err(job.remote(trouble, "replace", &target.path)),
+    }
+    if job.spec.verify && !verified {
+        job.warn_unverified();
+    }
     Ok(job.done(Some(sum), verified))
 }
 
-fn rename(job: &mut Job<'_>, staging: &RemoteStaging, target: &RemoteFile) -> Result<(), Failure> {
-    let renamed = match job.sftp.rename(&mut job.wire, &staging.path, &target.path) {
+fn sum_of(job: &mut Job<'_>, path: &str) -> Result<Option<String>, Failure> {
+    let sum = job.ask_sum(path, None).and_then(|_| job.sum());
+    sum.map_err(|trouble| job.interrupted(trouble))
+}
+
+fn rename(job: &mut Job<'_>, staging: &RemoteStaging, target: &RemoteFile) -> Result<(), Trouble> {
+    match job.sftp.rename(&mut job.wire, &staging.path, &target.path) {
         // Version 3 alone cannot replace a file in one step. For a moment there is
         // none, but never half of one.
         Err(Trouble::Status { .. }) if !job.sftp.renames_over() && target.attributes.is_some() => {
-            job.sftp
-                .remove(&mut job.wire, &target.path)
-                .and_then(|()| job.sftp.rename(&mut job.wire, &staging.path, &target.path))
+            job.sftp.remove(&mut job.wire, &target.path)?;
+            job.sftp.rename(&mut job.wire, &staging.path, &target.path)
         }
         renamed => renamed,
-    };
-    renamed.map_err(|trouble| job.remote(trouble, "replace", &target.path))
+    }
 }
 
 /// Feeds the source's bytes from `from` up to `to` to `hash`, and leaves the
