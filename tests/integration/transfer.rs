@@ -511,8 +511,10 @@ fn a_damaged_copy_never_takes_the_targets_place() {
     let connection = connect(lab.sshd(), lab.sshd().socket_address(), &user);
     let mut rig = Rig::on(lab, connection);
     let target = user.home.join("a");
-    let source = rig.local("a", b"new");
-    for resume in [false, true] {
+    let source = rig.local("a", b"");
+    // A large file is hashed while it is sent, a small one afterwards.
+    for (resume, size) in [(false, 3), (true, 3), (false, 9 * MEGABYTE)] {
+        fs::write(&source, noise(size)).unwrap();
         let spec = TransferSpec { resume, ..upload(&source, &target) };
         let failure = rig.fail(&spec, ErrorCode::TransferVerifyFailed);
         assert!(failure.message.contains("untouched"), "{failure:?}");

@@ -7,6 +7,7 @@
 //! commands, sudo or sessions beyond [`Link`].
 
 mod download;
+mod follow;
 mod job;
 mod local;
 mod naming;

@@ -3,6 +3,7 @@
 
 use openssl::sha::Sha256;
 
+use super::follow::Follower;
 use super::job::Job;
 use super::naming::{hexadecimal, join, spare_name, staging_name};
 use super::packet::Attributes;
@@ -50,7 +51,7 @@ pub(super) fn upload(job: &mut Job<'_>) -> Result<Transferred, Failure> {
         },
     };
     let finished = fill(job, &mut source, &mut staging, hash, &target)
-        .and_then(|sum| publish(job, &mut staging, &target, sum));
+        .and_then(|(sum, found)| publish(job, &staging, &target, sum, found));
     match finished {
         Ok(transferred) => Ok(transferred),
         // What is damaged is not worth continuing.
@@ -99,14 +100,17 @@ fn already_there(
 }
 
 /// Sends the rest of the source, and gives the temporary file its mode and owner.
+/// Returns the source's hash, and the temporary file's where the host told it.
 fn fill(
     job: &mut Job<'_>,
     source: &mut Source,
     staging: &mut RemoteStaging,
     hash: Sha256,
     target: &RemoteFile,
-) -> Result<String, Failure> {
-    let hash = stream::send(job, source, staging, hash)?;
+) -> Result<(String, Option<String>), Failure> {
+    let mut follower =
+        Follower::start(job, &staging.path).map_err(|trouble| job.interrupted(trouble))?;
+    let hash = stream::send(job, source, staging, hash, follower.as_mut())?;
     let path = &job.spec.local_path;
     if !source.is_unchanged().map_err(|error| job.local(&error, "read", path))? {
         return Err(stream::source_changed(&job.spec.local_path_shown));
@@ -121,7 +125,12 @@ fn fill(
         let full = job.full_file_system(&trouble, &staging.path);
         full.unwrap_or_else(|| job.remote(trouble, "write", &staging.path))
     })?;
-    Ok(hexadecimal(&hash.finish()))
+    let found = match follower {
+        Some(follower) => follower.finish(job).map_err(|trouble| job.interrupted(trouble))?,
+        None if job.spec.verify => sum_of(job, &staging.path)?,
+        None => None,
+    };
+    Ok((hexadecimal(&hash.finish()), found))
 }
 
 /// A file that is replaced keeps its owner where the login user may say so: a root
@@ -155,18 +164,15 @@ fn keep_owner(
     }
 }
 
-/// Verifies the temporary file and moves it into place.
+/// Moves the temporary file into place, unless its hash is another than `sum`.
 fn publish(
     job: &mut Job<'_>,
-    staging: &mut RemoteStaging,
+    staging: &RemoteStaging,
     target: &RemoteFile,
     sum: String,
+    found: Option<String>,
 ) -> Result<Transferred, Failure> {
     let mut verified = false;
-    let found = match job.spec.verify {
-        true => sum_of(job, &staging.path)?,
-        false => None,
-    };
     match found {
         Some(found) if found == sum => verified = true,
         Some(found) => return Err(job.differs(&sum, &found)),
