@@ -7,6 +7,7 @@
 
 mod connect;
 mod exec;
+mod jump;
 #[expect(clippy::allow_attributes, reason = "whether all of the lab is used varies")]
 #[allow(dead_code, unused_imports, reason = "the lab offers more than today's tests need")]
 mod lab;
