@@ -92,18 +92,29 @@ struct Dialogue<'d> {
 impl<'d> Dialogue<'d> {
     fn run(&mut self) -> Result<bool, Halt> {
         let mut left = proofs(self.spec);
-        // A key that the user named is tried without asking first what the
-        // server takes: it nearly always takes keys, and this spares the whole
+        // Keys that the user named are tried without asking first what the
+        // server takes: it nearly always takes keys, and this spares the usual
         // connection a round trip.
-        if let Some(Proof::Key(_)) = left.front()
-            && !self.spec.credentials.keys.is_empty()
-            && let Some(first) = left.pop_front()
-            && matches!(self.attempt(&first)?, Outcome::Accepted)
+        let named = self.spec.credentials.keys.len();
+        let (mut judged, mut partly) = (Vec::new(), false);
+        while judged.len() < named
+            && !partly
+            && let Some(key) = left.pop_front()
         {
-            return Ok(true);
+            match self.attempt(&key)? {
+                Outcome::Accepted => return Ok(true),
+                Outcome::Partly => partly = true,
+                Outcome::Rejected => {}
+            }
+            judged.push(key);
         }
         if self.ask()? {
             return Ok(true);
+        }
+        if !partly && !self.report.offers("publickey") {
+            // They were not even looked at, and may be wanted after a password.
+            self.report.forget_attempts();
+            judged.into_iter().rev().for_each(|key| left.push_front(key));
         }
         loop {
             let mut tried_any = false;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::bastion::Bastions;
 use super::connection::SshConnection;
 use super::handshake::{Refusal, shake_hands};
 use super::known_hosts::KnownHosts;
@@ -34,6 +35,7 @@ pub struct ConnectorConfig {
 /// Opens SSH connections.
 pub struct SshConnector {
     opener: Arc<Opener>,
+    bastions: Bastions,
 }
 
 impl SshConnector {
@@ -47,16 +49,22 @@ impl SshConnector {
         };
         let system = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
         let system = system.iter().map(PathBuf::from).collect();
-        Self { opener: Arc::new(Opener { known_hosts: KnownHosts::new(user, system) }) }
+        let opener = Arc::new(Opener { known_hosts: KnownHosts::new(user, system) });
+        Self { bastions: Bastions::new(Arc::clone(&opener)), opener }
     }
 }
 
 impl Connector for SshConnector {
     fn connect(&self, spec: &ConnectionSpec, cancel: &Cancel) -> Result<Connected, Failure> {
         let mut warnings = Vec::new();
-        let link = self.opener.open(spec, &mut warnings, cancel, &mut |deadline| {
-            self.opener.dial(spec, deadline, cancel)
-        })?;
+        let mut of_the_proxy = Vec::new();
+        let link =
+            self.opener.open(spec, &mut warnings, cancel, &mut |deadline| match &spec.proxy {
+                Some(proxy) => self.bastions.dial(proxy, spec, &mut of_the_proxy, cancel),
+                None => self.opener.dial(spec, deadline, cancel),
+            });
+        let link = link?;
+        warnings.append(&mut of_the_proxy);
         Ok(Connected { connection: Box::new(SshConnection::new(link)), warnings })
     }
 }

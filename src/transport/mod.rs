@@ -14,6 +14,7 @@ use crate::plan::spec::{ConnectionSpec, ExecOptions, TransferSpec};
 use crate::transfer::TransferRecord;
 
 mod auth;
+mod bastion;
 mod bootstrap;
 mod capture;
 mod channels;

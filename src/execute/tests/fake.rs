@@ -121,6 +121,7 @@ impl Connection for FakeConnection {
             error: Captured::default(),
             ending,
             duration: Duration::from_millis(5),
+            warnings: Vec::new(),
         }
     }
 
@@ -255,9 +256,9 @@ fn with_header(name: &str, body: TaskBody, ignore_errors: bool) -> PlannedTask {
             action: ActionKind::Command,
             register: Some(name.into()),
             ignore_errors,
-            ttl: None,
         }),
         name: name.into(),
+        ttl: None,
         body,
     }
 }

@@ -667,9 +667,9 @@ fn a_warning_is_told_once_per_host_and_bytes_are_decoded() {
 #[test]
 fn a_ttl_gives_the_result_an_end() {
     let mut kept = task("a", Ready(vec![step("web", &["ok"])]));
-    Arc::get_mut(&mut kept.header).unwrap().ttl = Some(Duration::from_secs(600));
+    kept.ttl = Some(Duration::from_secs(600));
     let mut forever = task("b", Skipped);
-    Arc::get_mut(&mut forever.header).unwrap().ttl = Some(Duration::MAX);
+    forever.ttl = Some(Duration::MAX);
     let events =
         run_with(&Fake::default(), &options(1), &plan(vec![play([("web", vec![kept, forever])])]));
     let [kept, forever] = records(&events)[..] else { panic!("two records") };

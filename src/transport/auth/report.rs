@@ -31,6 +31,11 @@ impl Report {
         self.tried.push(label.to_owned());
     }
 
+    /// Takes the attempts so far back: the server did not judge them.
+    pub(super) fn forget_attempts(&mut self) {
+        self.tried.clear();
+    }
+
     /// Records something worth knowing.
     pub(super) fn note(&mut self, note: String) {
         self.notes.push(note);
