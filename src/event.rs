@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::failure::Failure;
-pub use crate::transfer::{TransferOperation, TransferRecord};
+pub use crate::transfer::{TRANSFER_COMMAND, TransferOperation, TransferRecord};
 
 /// A host's name in the inventory.
 pub type HostName = Arc<str>;
@@ -66,6 +66,20 @@ impl Outcome {
             Self::Skipped => "skipped",
             Self::Cancelled => "cancelled",
         }
+    }
+
+    /// The one of the two that says more about how a host fared.
+    #[must_use]
+    pub fn worst(self, other: Self) -> Self {
+        std::cmp::max_by_key(self, other, |outcome| match outcome {
+            Self::Skipped => 0,
+            Self::Ok => 1,
+            Self::Changed => 2,
+            Self::Cancelled => 3,
+            Self::Failed => 4,
+            Self::TimedOut => 5,
+            Self::Unreachable => 6,
+        })
     }
 
     /// Whether it keeps the host from its later tasks (unless ignored).

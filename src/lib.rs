@@ -14,14 +14,27 @@
 //! | [`transport`] | connections, commands, transfers | plays, inventory, events |
 //! | [`report`] | events → terminal and JSON | the plan's insides, transport |
 
+mod app;
+pub mod cli;
+pub mod config;
 pub mod credential;
+pub mod diagnostic;
 pub mod event;
 pub mod execute;
+pub mod exit_code;
 pub mod failure;
 pub mod load;
 pub mod plan;
 pub mod report;
 pub mod resolve;
+pub mod schema;
 pub mod secret;
 pub mod transfer;
 pub mod transport;
+
+/// Does what was asked for, with the process's standard output and error, and
+/// returns the exit code.
+#[must_use]
+pub fn run(invocation: config::Invocation) -> exit_code::ExitCode {
+    app::run(invocation)
+}

@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What a request and its result name instead of a command for a transfer.
+pub const TRANSFER_COMMAND: &str = "__FILE_TRANSFER__";
+
 /// The direction of a file transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -1,10 +1,17 @@
 //! A connection's exec channels: the one opened ahead of its command, and those
 //! whose closing nobody waits for.
 
+use std::time::Duration;
+
 use ssh2::{BlockDirections, Channel};
 
 use super::Cancel;
 use super::link::{Deadline, Link, Stop, classify, would_block};
+
+/// How often a refused channel is asked for again.
+const MOST_TRIES: u32 = 3;
+/// The pause after the second refusal; it grows with each further one.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The channels of one connection that no command is running on.
 pub(super) struct Channels {
@@ -35,6 +42,7 @@ impl Channels {
         cancel: &Cancel,
     ) -> Result<Channel, Stop> {
         self.sweep();
+        let mut tries = 0;
         loop {
             let opening = match std::mem::replace(&mut self.next, Next::Opening) {
                 Next::Ready(channel) => {
@@ -49,9 +57,13 @@ impl Channels {
                 self.next = Next::None;
             }
             match opened {
-                // It was asked for while another channel was in use, which a low
-                // `MaxSessions` forbids; the other one has gone since.
-                Err(Stop::Refused(_)) if opening => self.ahead = false,
+                // Under a low `MaxSessions` a channel is refused while another is
+                // in use, and OpenSSH counts one for a moment after its close.
+                Err(Stop::Refused(_)) if opening || tries < MOST_TRIES => {
+                    self.ahead &= !opening;
+                    std::thread::sleep(PAUSE * tries);
+                    tries += 1;
+                }
                 opened => return opened,
             }
         }

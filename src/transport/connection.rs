@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use ssh2::Channel;
+
 use super::bootstrap::Launch;
 use super::channels::Channels;
 use super::exec::{self, End, Limits, Ran};
@@ -29,8 +31,17 @@ impl SshConnection {
     /// and then it is not asked again.
     pub(super) fn has_gone(&mut self, deadline: Deadline, cancel: &Cancel) -> Option<bool> {
         let gone = siblings::has_gone(self, deadline, cancel);
-        self.can_look &= gone.is_some();
+        let interrupted =
+            cancel.is_cancelled() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        self.can_look &= gone.is_some() || interrupted;
         gone
+    }
+
+    /// Closes a channel without waiting for the server.
+    pub(super) fn retire(&mut self, channel: Channel) {
+        // The result is there already; no cancel flag may get between.
+        let soon = Some(Instant::now() + Duration::from_secs(1));
+        self.channels.retire(channel, &mut self.link, soon, &Cancel::default());
     }
 
     /// Ends what a command left behind when it was given up.
@@ -62,7 +73,8 @@ impl Connection for SshConnection {
         };
         let password = options.sudo.as_ref().and_then(|sudo| sudo.password.as_ref());
         let launch = Launch::new(line, options);
-        let Ran { mut out, mut err, said, end } = exec::run(self, launch, password, more, &limits);
+        let Ran { mut out, mut err, said, end, channel } =
+            exec::run(self, launch, password, more, &limits);
         let stream = if options.pty { &mut out } else { &mut err };
         let mut warnings = Vec::new();
         let ending = match end {
@@ -95,6 +107,7 @@ impl Connection for SshConnection {
             End::Stopped(stop) => {
                 if matches!(stop, Stop::Deadline | Stop::Cancelled) {
                     warnings = self.clean_up(options);
+                    channel.into_iter().for_each(|channel| self.retire(channel));
                 }
                 Ending::Failed(stopped(stop, options.timeout))
             }
@@ -115,12 +128,7 @@ impl Connection for SshConnection {
 fn refused_words(options: &ExecOptions, said: &[u8]) -> Option<Failure> {
     let spec = options.sudo.as_ref().filter(|sudo| !sudo.shell)?;
     let text = String::from_utf8_lossy(said);
-    let own = |line: &str| {
-        line.starts_with("sudo: ")
-            || line.starts_with("Sorry, ")
-            || line.contains("sudoers")
-            || line.contains("sudo: ")
-    };
+    let own = |line: &str| line.contains("sudo") || line.starts_with("Sorry, ");
     let words: Vec<_> = text.lines().filter(|line| own(line)).collect();
     sudo::known_refusal(&words.join("\n"), spec)
 }

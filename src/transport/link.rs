@@ -40,6 +40,7 @@ pub(super) struct Link {
     socket: OwnedFd,
     keepalive: Duration,
     silence: Silence,
+    condemned: Option<&'static str>,
 }
 
 /// How long the peer has been waited for in vain.
@@ -57,7 +58,7 @@ impl Link {
     /// its socket. `keepalive` is how long the peer may stay silent.
     pub(super) fn new(session: Session, socket: OwnedFd, keepalive: Duration) -> Self {
         session.set_blocking(false);
-        Self { session, socket, keepalive, silence: Silence::default() }
+        Self { session, socket, keepalive, silence: Silence::default(), condemned: None }
     }
 
     /// The session, for calls that do not touch the network.
@@ -68,6 +69,13 @@ impl Link {
     /// The socket, for polling it together with others.
     pub(super) fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+
+    /// Gives the connection up: whatever has to wait for the peer from now on finds
+    /// it lost. For a packet that stays half-sent, since libssh2 answers EAGAIN to
+    /// everything else until the rest of it is gone.
+    pub(super) fn condemn(&mut self, why: &'static str) {
+        self.condemned = Some(why);
     }
 
     /// Repeats `operation` until it stops answering EAGAIN.
@@ -94,6 +102,9 @@ impl Link {
     pub(super) fn wait(&mut self, deadline: Deadline, cancel: &Cancel) -> Result<(), Stop> {
         if cancel.is_cancelled() {
             return Err(Stop::Cancelled);
+        }
+        if let Some(why) = self.condemned {
+            return Err(Stop::Lost(why.to_owned()));
         }
         let began = Instant::now();
         if deadline.is_some_and(|deadline| began >= deadline) {

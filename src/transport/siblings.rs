@@ -35,20 +35,24 @@ const GONE: &str = "p=$PPID; look 1 || { echo unknown; exit; }; \
     echo running; exit; done; echo gone";
 
 /// Ends the sessions of all other children of `$p`, and of what sudo runs on a
-/// terminal of its own: TERM, and after two seconds KILL.
+/// terminal of its own: TERM, and after two seconds KILL. Shells read /proc byte
+/// by byte, so one pass over it makes a table, and waiting asks known ids only.
 const END: &str = "me=$$; while look $me && [ $pp != $p ] && [ $pp -gt 1 ]; do me=$pp; done; \
-    sids=\" \"; subs=\" \"; \
-    for d in /proc/[0-9]*; do q=${d#/proc/}; look $q && [ $pp = $p ] && [ $q != $me ] || continue; \
-    case $c in *\"(sftp-server)\"*|*\"(sshd\"*) continue;; esac; sids=\"$sids$se \"; done; \
-    for d in /proc/[0-9]*; do q=${d#/proc/}; look $q || continue; \
-    case $c in *\"(sudo)\"*) case $sids in *\" $se \"*) subs=\"$subs$q \";; esac;; esac; done; \
-    for d in /proc/[0-9]*; do q=${d#/proc/}; look $q || continue; \
-    case $subs in *\" $pp \"*) sids=\"$sids$se \";; esac; done; \
-    hit() { left=; for d in /proc/[0-9]*; do q=${d#/proc/}; look $q || continue; \
-    [ $st = Z ] && continue; \
-    case $sids in *\" $se \"*) left=1; kill -$1 $q 2>/dev/null;; esac; done; }; \
-    hit TERM; i=0; while hit 0; [ -n \"$left\" ] && [ $i -lt 20 ]; do sleep 0.1; i=$((i+1)); done; \
-    i=0; while [ -n \"$left\" ] && [ $i -lt 5 ]; do hit KILL; sleep 0.1; hit 0; i=$((i+1)); done; \
+    scan() { tab=; for d in /proc/[0-9]*; do q=${d#/proc/}; look $q || continue; \
+    [ $st = Z ] && continue; k=x; case $c in *\"(sudo)\"*) k=sudo;; \
+    *\"(sftp-server)\"*|*\"(sshd\"*) k=sshd;; esac; tab=\"$tab $q:$pp:$se:$k\"; done; }; \
+    row() { q=${1%%:*}; set -- ${1#*:}; pp=${1%%:*}; set -- ${1#*:}; se=${1%%:*}; k=${1#*:}; }; \
+    hit() { left=; for e in $tab; do row $e; \
+    case $sids in *\" $se \"*) kill -$1 $q 2>/dev/null; left=\"$left $q\";; esac; done; }; \
+    wait() { i=0; while [ -n \"$left\" ] && [ $i -lt $1 ]; do sleep 0.1; i=$((i+1)); \
+    old=$left; left=; for q in $old; do look $q && [ $st != Z ] && left=\"$left $q\"; done; \
+    done; }; \
+    sids=\" \"; subs=\" \"; scan; for e in $tab; do row $e; \
+    [ $pp = $p ] && [ $q != $me ] && [ $k != sshd ] && sids=\"$sids$se \"; done; \
+    for e in $tab; do row $e; [ $k = sudo ] && \
+    case $sids in *\" $se \"*) subs=\"$subs$q \";; esac; done; \
+    for e in $tab; do row $e; case $subs in *\" $pp \"*) sids=\"$sids$se \";; esac; done; \
+    hit TERM; wait 20; scan; hit KILL; wait 5; \
     if [ -n \"$left\" ]; then echo left; else echo ended; fi";
 
 /// Whether the command that runs on another channel has exited; `None` when the
@@ -114,6 +118,7 @@ fn say(
     let can_look = std::mem::replace(&mut connection.can_look, false);
     let ran = run(connection, launch, password, false, &limits);
     connection.can_look = can_look;
+    ran.channel.into_iter().for_each(|channel| connection.retire(channel));
     let output = ran.out.finish().bytes;
     match ran.end {
         End::Exited(0) => Some(String::from_utf8_lossy(&output).lines().last()?.trim().to_owned()),

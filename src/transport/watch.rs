@@ -70,7 +70,9 @@ impl Watch {
             self.bare |= !output;
         }
         if exit {
-            let exited = *self.exited.get_or_insert(now);
+            self.exited.get_or_insert(now);
+        }
+        if let Some(exited) = self.exited {
             let silent = now - self.last_output.max(exited) >= GRACE;
             return match silent || now - exited >= LONGEST_GRACE {
                 true => Exit::Known,
@@ -91,6 +93,11 @@ impl Watch {
         (self.news, self.bare) = (false, false);
         self.last_look = Instant::now();
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+
+    /// The look found the command gone. Output may have come meanwhile.
+    pub(super) fn has_exited(&mut self) {
+        self.exited = Some(Instant::now());
     }
 
     /// Looking does not work on this host.

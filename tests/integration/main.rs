@@ -5,8 +5,14 @@
 //! installs what is missing and runs them.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod architecture;
 mod connect;
 mod exec;
+#[expect(clippy::allow_attributes, reason = "whether all of the server is used varies")]
+#[allow(dead_code, unused_imports, reason = "the server offers more than today's tests need")]
+#[path = "../lab/mod.rs"]
+mod in_process;
+mod in_process_works;
 mod jump;
 #[expect(clippy::allow_attributes, reason = "whether all of the lab is used varies")]
 #[allow(dead_code, unused_imports, reason = "the lab offers more than today's tests need")]

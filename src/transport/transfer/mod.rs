@@ -1,15 +1,145 @@
-//! Moves files.
+//! Moving one file over SFTP, under one deadline, so that the target is either
+//! untouched or whole.
+//!
+//! The bytes go to a temporary file beside the target, are verified by SHA-256
+//! where the host has a shell, and take the target's place by a rename. It owns
+//! its SFTP client and its way to hash files on the host; it knows nothing of
+//! commands, sudo or sessions beyond [`Link`].
 
-use super::link::Link;
+mod download;
+mod follow;
+mod job;
+mod local;
+mod naming;
+mod packet;
+mod remote;
+mod requests;
+mod resume;
+mod sftp;
+mod shell;
+mod source;
+mod stream;
+mod trouble;
+mod upload;
+mod wire;
+
+use std::time::Duration;
+
+use self::job::{HostShell, Job};
+use self::sftp::Sftp;
+use self::trouble::Trouble;
+use self::wire::Wire;
+use super::link::{Link, Stop};
 use super::{Cancel, Transferred};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::TransferSpec;
+use crate::transfer::TransferOperation;
+
+/// How long the rest of a half-sent packet is waited for after a failure. Without
+/// it the connection is of no further use.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Moves one file.
+///
+/// # Errors
+/// A [`Failure`] with a transfer, channel or connection code, or `Cancelled`. The
+/// target is untouched then. Without `resume` the temporary file is gone, unless
+/// the connection was lost; with it, it stays for the next attempt.
 pub(super) fn run(
-    _link: &mut Link,
-    _spec: &TransferSpec,
-    _cancel: &Cancel,
+    link: &mut Link,
+    spec: &TransferSpec,
+    cancel: &Cancel,
 ) -> Result<Transferred, Failure> {
-    Err(Failure::new(ErrorCode::Internal, "file transfers are not built in"))
+    TransferSession::default().run(link, spec, cancel)
+}
+
+/// The SFTP server and the shell of one connection, which its transfers share:
+/// starting them costs more than moving a small file.
+#[derive(Default)]
+pub(super) struct TransferSession {
+    sftp: Option<Sftp>,
+    shell: HostShell,
+}
+
+impl TransferSession {
+    /// As [`run`]. After a failure the next transfer starts afresh.
+    pub(super) fn run(
+        &mut self,
+        link: &mut Link,
+        spec: &TransferSpec,
+        cancel: &Cancel,
+    ) -> Result<Transferred, Failure> {
+        let transferred = self.attempt(link, spec, cancel);
+        let mut wire = Wire::new(link, Some(LAST_WORDS), &Cancel::default());
+        if transferred.is_err() {
+            if let Some(mut sftp) = self.sftp.take() {
+                sftp.abort();
+                let _ = sftp.flush(&mut wire);
+            }
+            self.shell = HostShell::Untried;
+            if wire.is_stuck() {
+                link.condemn("a transfer was broken off in the middle of a packet");
+            }
+        }
+        transferred
+    }
+
+    fn attempt(
+        &mut self,
+        link: &mut Link,
+        spec: &TransferSpec,
+        cancel: &Cancel,
+    ) -> Result<Transferred, Failure> {
+        let mut wire = Wire::new(link, spec.timeout, cancel);
+        let sftp = match &mut self.sftp {
+            Some(sftp) => sftp,
+            none => {
+                let opened = Sftp::open(&mut wire).map_err(|trouble| no_server(trouble, spec))?;
+                none.insert(opened)
+            }
+        };
+        let mut job = Job::new(spec, wire, sftp, &mut self.shell);
+        match spec.operation {
+            TransferOperation::Upload => upload::upload(&mut job),
+            TransferOperation::Download => download::download(&mut job),
+        }
+    }
+}
+
+fn no_server(trouble: Trouble, spec: &TransferSpec) -> Failure {
+    let path = &spec.remote_path;
+    let (code, message) = match trouble {
+        Trouble::Stop(Stop::Deadline) => {
+            let limit = spec.timeout.unwrap_or_default().as_secs_f64();
+            (
+                ErrorCode::TransferTimeout,
+                format!("the transfer of `{path}` took longer than {limit} s: it had not begun"),
+            )
+        }
+        Trouble::Stop(Stop::Cancelled) => {
+            (ErrorCode::Cancelled, format!("the transfer of `{path}` was cancelled"))
+        }
+        Trouble::Stop(Stop::Lost(why)) => {
+            (ErrorCode::ConnectionLost, format!("the connection was lost: {why}"))
+        }
+        Trouble::Stop(Stop::Refused(error)) => {
+            (ErrorCode::ChannelRefused, format!("the host offers no SFTP: {}", error.message()))
+        }
+        Trouble::Closed => {
+            (ErrorCode::ChannelRefused, "the host's SFTP server ended before it greeted".to_owned())
+        }
+        Trouble::Protocol(why) => {
+            (ErrorCode::ChannelRefused, format!("the host's SFTP server is none: {why}"))
+        }
+        Trouble::Status { message, .. } => {
+            (ErrorCode::ChannelRefused, format!("the host offers no SFTP: {message}"))
+        }
+    };
+    let failure = Failure::new(code, message);
+    match code {
+        ErrorCode::ChannelRefused => failure.with_help(
+            "check `Subsystem sftp` in the host's sshd_config, and that the user's login scripts print nothing",
+        ),
+        _ => failure,
+    }
 }

@@ -29,13 +29,17 @@ use tempfile::TempDir;
 
 mod guard;
 mod keys;
+mod options;
 pub(crate) mod processes;
+mod report;
 mod sshd;
 mod sshoal;
 mod users;
 
 pub(crate) use keys::{KeyFormat, KeyPair, KeyType};
-pub(crate) use sshd::{Sshd, SshdOptions};
+pub(crate) use options::SshdOptions;
+pub(crate) use report::Report;
+pub(crate) use sshd::Sshd;
 pub(crate) use sshoal::{Finished, Sshoal};
 pub(crate) use users::{Sudo, User, UserOptions, random_text};
 

@@ -1,7 +1,6 @@
 //! A real OpenSSH server on loopback addresses, with host keys and a
 //! configuration of its own, that ends with its handle.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -13,74 +12,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::keys::{KeyFormat, KeyPair, KeyType};
+use super::options::{SSHD, SshdOptions};
 use super::processes::{descendants, kill_all};
 
-const SSHD: &str = "/usr/sbin/sshd";
 const START_LIMIT: Duration = Duration::from_secs(20);
-
-/// How a server is set up. The default accepts password, keyboard-interactive
-/// and public keys on 127.0.0.1, has host keys of every type, SFTP, forwarding,
-/// no `AcceptEnv`, and lets many clients in at a time.
-#[derive(Debug, Clone)]
-pub(crate) struct SshdOptions {
-    addresses: Vec<IpAddr>,
-    host_keys: Vec<KeyType>,
-    pam: bool,
-    lines: String,
-}
-
-impl Default for SshdOptions {
-    fn default() -> Self {
-        Self {
-            addresses: vec![IpAddr::from([127, 0, 0, 1])],
-            host_keys: KeyType::ALL.to_vec(),
-            pam: true,
-            lines: String::new(),
-        }
-    }
-}
-
-impl SshdOptions {
-    /// The addresses to listen on, all with the same port; sshd takes at most 16.
-    ///
-    /// # Panics
-    /// When one is not a loopback address.
-    #[must_use]
-    pub(crate) fn addresses<'a>(mut self, addresses: impl IntoIterator<Item = &'a str>) -> Self {
-        self.addresses = addresses.into_iter().map(|text| text.parse().unwrap()).collect();
-        assert!(self.addresses.iter().all(IpAddr::is_loopback), "a lab is for this machine only");
-        assert!(self.addresses.len() <= 16, "sshd listens on 16 addresses at most");
-        self
-    }
-
-    /// The types of host keys that the server has.
-    #[must_use]
-    pub(crate) fn host_keys(mut self, types: impl IntoIterator<Item = KeyType>) -> Self {
-        self.host_keys = types.into_iter().collect();
-        self
-    }
-
-    /// Whether PAM checks passwords (default true). Without it sshd reads the
-    /// shadow file itself and has no keyboard-interactive.
-    #[must_use]
-    pub(crate) fn pam(mut self, pam: bool) -> Self {
-        self.pam = pam;
-        self
-    }
-
-    /// A line of `sshd_config`, such as `MaxAuthTries 2`. sshd takes the first
-    /// value it reads, so this line wins over the defaults here.
-    #[must_use]
-    pub(crate) fn line(mut self, line: &str) -> Self {
-        writeln!(self.lines, "{line}").unwrap();
-        self
-    }
-
-    /// Starts the server: [`Sshd::start`].
-    pub(crate) fn start(self) -> Sshd {
-        Sshd::start(self)
-    }
-}
 
 /// A running server. Dropping it ends its process, its sessions and what they run.
 #[derive(Debug)]
@@ -115,7 +50,7 @@ impl Sshd {
         for _ in 0..5 {
             let port = free_port(&options.addresses);
             let config = dir.path().join("sshd_config");
-            fs::write(&config, configuration(&options, port, &host_keys)).unwrap();
+            fs::write(&config, options.configuration(port, &host_keys)).unwrap();
             let mut child = spawn(&config, &log);
             if wait_for_banners(&mut child, &options.addresses, port) {
                 return Self { child, addresses: options.addresses, port, host_keys, log, dir };
@@ -235,53 +170,6 @@ fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
     kill_all(&sessions);
-}
-
-fn configuration(options: &SshdOptions, port: u16, host_keys: &[(KeyType, KeyPair)]) -> String {
-    let mut text = options.lines.clone();
-    writeln!(text, "Port {port}").unwrap();
-    for address in &options.addresses {
-        writeln!(text, "ListenAddress {address}").unwrap();
-    }
-    for (_, key) in host_keys {
-        writeln!(text, "HostKey {}", key.path.display()).unwrap();
-    }
-    writeln!(text, "UsePAM {}", if options.pam { "yes" } else { "no" }).unwrap();
-    text.push_str(
-        "PidFile none\n\
-         LogLevel VERBOSE\n\
-         StrictModes no\n\
-         PermitRootLogin no\n\
-         PasswordAuthentication yes\n\
-         KbdInteractiveAuthentication yes\n\
-         PubkeyAuthentication yes\n\
-         AuthorizedKeysFile .ssh/authorized_keys\n\
-         AllowTcpForwarding yes\n\
-         MaxStartups 500:30:1000\n\
-         UseDNS no\n\
-         PrintMotd no\n\
-         PrintLastLog no\n\
-         Subsystem sftp internal-sftp\n",
-    );
-    // OpenSSH 9.8 began to lock out addresses whose logins fail, which tests of
-    // failing logins would run into; older servers do not know the word.
-    if openssh_version() >= (9, 8) {
-        text.push_str("PerSourcePenalties no\n");
-    }
-    text
-}
-
-fn openssh_version() -> (u32, u32) {
-    // Servers before 9.2 print their version among the complaints about `-V`.
-    let text = match Command::new(SSHD).arg("-V").stdin(Stdio::null()).output() {
-        Ok(output) => {
-            String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned()
-        }
-        Err(error) => panic!("cannot start `{SSHD}`: {error}"),
-    };
-    let version = text.split("OpenSSH_").nth(1).unwrap_or_default();
-    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// A port that is free on every address.

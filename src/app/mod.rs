@@ -1,0 +1,113 @@
+//! Drives one invocation through the stages: load, resolve, plan, execute, report.
+//!
+//! This is the only place that sees all of them; it decides nothing that a stage
+//! could decide.
+
+mod ad_hoc;
+mod check;
+mod flags;
+mod prepare;
+mod provenance;
+mod run;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::Arc;
+
+use crate::cli::PlanFormat;
+use crate::config::{AdHoc, Invocation};
+use crate::diagnostic::{self, Problem, Problems, RenderStyle};
+use crate::exit_code::ExitCode;
+use crate::load::source::Sources;
+use crate::plan::{Work, show};
+use crate::secret::Redactor;
+use prepare::Prepared;
+
+/// Does what was asked for, with the process's standard output and error.
+pub(crate) fn run(invocation: Invocation) -> ExitCode {
+    let sources = Arc::new(Sources::default());
+    match dispatch(invocation, &sources) {
+        Ok(code) => code,
+        Err(problems) => {
+            complain(&problems, &sources);
+            ExitCode::InvalidInput
+        }
+    }
+}
+
+fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, Problems> {
+    match invocation {
+        Invocation::Run { playbooks, inventory, tasks, connect, output } => {
+            let prepared = Prepared::new(sources, &inventory, Some(&tasks), &connect)?;
+            let paths = collected(crate::load::playbook_paths(&playbooks))?;
+            let raw = collected(crate::load::playbooks(sources, &paths))?;
+            let source = provenance::of(sources, &raw, &paths, &inventory.sources);
+            let planned = prepared.plan(Work::Playbooks(&raw))?;
+            run::run("run", planned, source, &prepared, &connect, &output)
+        }
+        Invocation::Exec { pattern, job: AdHoc::ListHosts, inventory, connect, .. } => {
+            let prepared = Prepared::new(sources, &inventory, None, &connect)?;
+            let names = prepared.select(&pattern)?;
+            print(&names.iter().map(|name| format!("{name}\n")).collect::<String>());
+            Ok(ExitCode::Success)
+        }
+        Invocation::Exec { pattern, job, inventory, connect, output } => {
+            let raw = collected(ad_hoc::playbook(sources, &pattern, &job))?;
+            let prepared = Prepared::new(sources, &inventory, None, &connect)?;
+            let source = provenance::of(sources, &[], &[], &inventory.sources);
+            let planned = prepared.plan(Work::Playbooks(std::slice::from_ref(&raw)))?;
+            run::run("exec", planned, source, &prepared, &connect, &output)
+        }
+        Invocation::Request { file, connect, output } => {
+            let prepared = Prepared::new(sources, &Default::default(), None, &connect)?;
+            let (path, id) = collected(prepare::read_request(sources, &file))?;
+            let requests = collected(crate::load::literal_requests(sources, id))?;
+            let source = provenance::of_files(sources, &[id], &path, &[]);
+            let planned = prepared.plan(Work::Requests(&file, &requests))?;
+            run::run("request", planned, source, &prepared, &connect, &output)
+        }
+        Invocation::Plan { playbooks, format, inventory, tasks, connect } => {
+            let prepared = Prepared::new(sources, &inventory, Some(&tasks), &connect)?;
+            let paths = collected(crate::load::playbook_paths(&playbooks))?;
+            let raw = collected(crate::load::playbooks(sources, &paths))?;
+            let planned = prepared.plan(Work::Playbooks(&raw))?;
+            let redactor = Redactor::new(&planned.secrets);
+            match format {
+                PlanFormat::Text => print(&show::text(&planned.plan, &redactor)),
+                PlanFormat::Json => print(&format!("{:#}\n", show::json(&planned.plan, &redactor))),
+            }
+            Ok(ExitCode::Success)
+        }
+        Invocation::Check { paths, inventory, tasks, connect } => {
+            check::check(sources, &paths, &inventory, &tasks, &connect)
+        }
+        Invocation::Schema(kind) => {
+            print(&crate::schema::text(kind));
+            Ok(ExitCode::Success)
+        }
+    }
+}
+
+fn collected<T>(result: Result<T, Vec<Problem>>) -> Result<T, Problems> {
+    result.map_err(Problems::collect)
+}
+
+/// Writes to standard output. Whoever closed it wants no more.
+fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Draws problems on standard error, and says that nothing was run.
+fn complain(problems: &Problems, sources: &Sources) {
+    let stderr = std::io::stderr();
+    let size = stderr.is_terminal().then(|| rustix::termios::tcgetwinsize(&stderr).ok()).flatten();
+    let width = size.map_or(100, |size| usize::from(size.ws_col).clamp(40, 120));
+    let color = anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never;
+    let drawn = diagnostic::render(problems, sources, RenderStyle { color, width });
+    let end = match problems.len() {
+        1 => "1 problem; nothing was run\n".to_owned(),
+        more => format!("{more} problems; nothing was run\n"),
+    };
+    let mut stderr = stderr.lock();
+    let _ = stderr.write_all(drawn.as_bytes()).and_then(|()| stderr.write_all(end.as_bytes()));
+}

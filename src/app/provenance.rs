@@ -1,0 +1,62 @@
+//! Where a run's playbooks came from: hashes, and the state of their git work tree.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::event::{GitState, Source, SourceFile};
+use crate::load::RawPlaybook;
+use crate::load::source::{FileId, Sources};
+
+/// The source of a run of playbooks.
+pub(super) fn of(
+    sources: &Sources,
+    raw: &[RawPlaybook],
+    paths: &[PathBuf],
+    inventory: &[String],
+) -> Source {
+    let files: Vec<FileId> = raw.iter().map(|playbook| playbook.file).collect();
+    of_files(sources, &files, &paths.first().cloned(), inventory)
+}
+
+/// The source of a run of these files; `first` is where the first one lies.
+pub(super) fn of_files(
+    sources: &Sources,
+    files: &[FileId],
+    first: &Option<PathBuf>,
+    inventory: &[String],
+) -> Source {
+    let playbooks = files.iter().map(|file| {
+        let source = sources.get(*file);
+        let hash = Sha256::digest(source.text.as_bytes());
+        let sha256 = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        SourceFile { path: source.name.clone(), sha256 }
+    });
+    Source {
+        playbooks: playbooks.collect(),
+        inventory: inventory.to_vec(),
+        git: first.as_deref().and_then(git_state),
+    }
+}
+
+/// What git says of the work tree that holds `path`; `None` without git or tree.
+fn git_state(path: &Path) -> Option<GitState> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let commit = git(directory, &["rev-parse", "HEAD"])?;
+    let branch = git(directory, &["symbolic-ref", "--short", "-q", "HEAD"]);
+    let changes = git(directory, &["status", "--porcelain", "--untracked-files=no"])?;
+    Some(GitState { commit, branch, dirty: !changes.is_empty() })
+}
+
+fn git(directory: &Path, args: &[&str]) -> Option<String> {
+    let mut command = Command::new("git");
+    // Reading must not touch the index of a tree that something else works on.
+    command.arg("-C").arg(directory).args(args).env("GIT_OPTIONAL_LOCKS", "0");
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}

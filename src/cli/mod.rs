@@ -1,0 +1,216 @@
+//! The command line, as clap sees it. Nothing below this module knows clap:
+//! [`crate::config`] turns these structs into plain configuration.
+
+mod args;
+
+use std::ffi::OsString;
+
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+
+pub use args::{ConnectArgs, InventoryArgs, OutputArgs, OutputFormat, TaskArgs, VerbosityArgs};
+
+use crate::exit_code::ExitCode;
+
+/// Run declarative playbooks of SSH requests over a fleet of Linux hosts.
+///
+/// Everything that can be known is proven before the first connection: names,
+/// types, templates, files and keys.
+#[derive(Debug, Parser)]
+#[command(name = "sshoal", version, propagate_version = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    all well
+  1    invalid input or usage; nothing ran
+  2    a task failed or timed out
+  4    a host was unreachable
+  6    both
+  130  interrupted
+  101  a bug in sshoal";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run playbooks
+    Run(RunArgs),
+    /// Run one command or transfer one file on the hosts that a pattern selects
+    Exec(ExecArgs),
+    /// Run a request, or a list of them, in the documented JSON (or YAML) shape
+    Request(RequestArgs),
+    /// Show what a run would do on each host, without connecting
+    Plan(PlanArgs),
+    /// Check playbooks, inventories and requests, without connecting
+    Check(CheckArgs),
+    /// Print a JSON Schema, for editors and validators
+    Schema(SchemaArgs),
+}
+
+/// `sshoal run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Playbook files; globs such as 'playbooks/*.yml' work too
+    #[arg(required = true, value_name = "PLAYBOOK")]
+    pub playbooks: Vec<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub inventory: InventoryArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub tasks: TaskArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub connect: ConnectArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub output: OutputArgs,
+}
+
+/// `sshoal exec`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sshoal exec -i inventory.yml web -- uptime
+  sshoal exec -i inventory.yml 'web:!web-03' --sudo -K -- systemctl restart nginx
+  sshoal exec -i inventory.yml all --upload motd:/tmp/motd
+  sshoal exec -i web-01,web-02, all --list-hosts")]
+pub struct ExecArgs {
+    /// Host pattern, such as web or 'web:!web-03'
+    #[arg(value_name = "PATTERN")]
+    pub pattern: String,
+    /// Command and its arguments, joined by single spaces as ssh does
+    #[arg(last = true, value_name = "CMD")]
+    pub command: Vec<String>,
+    /// Run the command through sudo
+    #[arg(long)]
+    pub sudo: bool,
+    /// Environment variable of the command (repeatable)
+    #[arg(long = "env", value_name = "NAME=VALUE")]
+    pub environment: Vec<String>,
+    /// Upload a local file instead of running a command
+    #[arg(long, value_name = "LOCAL:REMOTE", conflicts_with_all = ["command", "download", "sudo", "environment"])]
+    pub upload: Option<String>,
+    /// Download a file instead of running a command; LOCAL ending in '/' gets a directory per host
+    #[arg(long, value_name = "REMOTE:LOCAL", conflicts_with_all = ["command", "sudo", "environment"])]
+    pub download: Option<String>,
+    /// Print the names of the hosts, one per line, and do nothing else
+    #[arg(long)]
+    pub list_hosts: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub inventory: InventoryArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub connect: ConnectArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub output: OutputArgs,
+}
+
+/// `sshoal request`.
+#[derive(Debug, Args)]
+pub struct RequestArgs {
+    /// File with a request or a list of requests; '-' reads standard input
+    #[arg(value_name = "FILE")]
+    pub file: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub connect: ConnectArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub output: OutputArgs,
+}
+
+/// `sshoal plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Playbook files; globs such as 'playbooks/*.yml' work too
+    #[arg(required = true, value_name = "PLAYBOOK")]
+    pub playbooks: Vec<String>,
+    /// Output format
+    #[arg(short, long, value_enum, default_value_t, env = "SSHOAL_PLAN_OUTPUT")]
+    pub output: PlanFormat,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub inventory: InventoryArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub tasks: TaskArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub connect: ConnectArgs,
+}
+
+/// How `sshoal plan` shows the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum PlanFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs: per host, requests in the documented shape
+    Json,
+}
+
+/// `sshoal check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Playbooks, inventories and requests; default: playbooks/*.yml
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub inventory: InventoryArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub tasks: TaskArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub connect: ConnectArgs,
+}
+
+/// `sshoal schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Which schema
+    #[arg(value_enum, value_name = "WHAT")]
+    pub kind: SchemaKind,
+}
+
+/// The schemas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// Playbooks
+    Playbook,
+    /// Inventories
+    Inventory,
+    /// Requests
+    Request,
+    /// Reports
+    Report,
+}
+
+/// Parses the arguments of a process, runs, and returns its exit code.
+///
+/// Output goes to the process's standard output and error.
+pub fn main_with(args: impl IntoIterator<Item = OsString>) -> u8 {
+    // Usage errors exit with 1 like other invalid input; 2 means that a task failed.
+    let matches = match Cli::command().try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Printing fails only when nobody listens any more.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::InvalidInput as u8 } else { 0 };
+        }
+    };
+    match Cli::from_arg_matches(&matches) {
+        Ok(cli) => crate::run(cli.into()) as u8,
+        Err(error) => {
+            let _ = error.print();
+            ExitCode::InvalidInput as u8
+        }
+    }
+}

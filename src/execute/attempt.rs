@@ -1,0 +1,208 @@
+//! One try of one task on one host: its steps, one after the other.
+
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::Context;
+use super::connections::shared;
+use super::lane::HostState;
+use super::record::{masked_result, of_execution, of_transfer, value_of};
+use super::verdict::{Faults, ends_task, of_status, outcome_of};
+use crate::event::{CommandResult, Event, HostName, Outcome};
+use crate::failure::{ErrorCode, Failure};
+use crate::plan::model::Step;
+use crate::plan::spec::{Action, ShellAction, TransferSpec};
+use crate::transport::{Connection, Transferred};
+
+/// What a try has given so far. It outlives a panic in a connection, so that
+/// what was done before is still reported.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    /// What was done, in order, masked.
+    pub(super) results: Vec<CommandResult>,
+    /// The same for templates, unmasked; empty unless asked for.
+    pub(super) values: Vec<Value>,
+    /// What went wrong.
+    pub(super) faults: Faults,
+    /// Whether something changed.
+    pub(super) changed: bool,
+}
+
+/// One try of one task on one host.
+pub(super) struct Attempt<'a> {
+    pub(super) context: &'a Context<'a>,
+    pub(super) host: &'a HostName,
+    pub(super) state: &'a mut HostState,
+    pub(super) gathered: &'a mut Gathered,
+    /// Whether the task's result is registered.
+    pub(super) keep_values: bool,
+    /// The first step after this task, as far as it is known.
+    pub(super) next: Option<&'a Step>,
+}
+
+/// Whether the task may go on with what comes next.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    On,
+    End,
+}
+
+impl Attempt<'_> {
+    /// Runs `steps`. All of them run even if one fails, unless its failure would
+    /// befall the others too.
+    pub(super) fn run(mut self, steps: &[Step]) {
+        for (index, step) in steps.iter().enumerate() {
+            if step.skip {
+                self.keep_value(|| {
+                    let item = step.item.clone();
+                    value_of(&CommandResult { item, ..CommandResult::default() }, Outcome::Skipped)
+                });
+                continue;
+            }
+            let next = steps[index + 1..].iter().find(|step| !step.skip).or(self.next);
+            let more = next.is_some_and(|next| is_shell(&next.action) && shared(step, next));
+            if self.run_step(step, more) == Flow::End {
+                return;
+            }
+        }
+    }
+
+    fn run_step(&mut self, step: &Step, more: bool) -> Flow {
+        let options = self.context.options;
+        if options.cancel.is_cancelled() {
+            self.gathered.faults.add(interrupted());
+            return Flow::End;
+        }
+        // Taken out of the state while it works, so that the rest of this
+        // attempt stays usable; a panic in between lets go of all connections.
+        let mut connections = std::mem::take(&mut self.state.connections);
+        let (connection, warnings) =
+            match connections.for_step(step, self.context.connector, &options.cancel) {
+                Ok(opened) => opened,
+                Err(failure) => {
+                    self.state.connections = connections;
+                    self.gathered.faults.add(failure);
+                    return Flow::End;
+                }
+            };
+        warnings.into_iter().for_each(|warning| self.warn(warning));
+        let ended_by = match &step.action {
+            Action::Command(shell) | Action::Config(shell) => {
+                self.run_commands(connection, step, shell, more)
+            }
+            Action::FileTransfer(spec) => self.run_transfer(connection, step, spec),
+        };
+        if ended_by == Some(ErrorCode::ConnectionLost) {
+            connections.discard(step);
+        }
+        self.state.connections = connections;
+        ended_by.map_or(Flow::On, |_| Flow::End)
+    }
+
+    /// Runs the commands of a step; gives the code that ends the task, if one does.
+    fn run_commands(
+        &mut self,
+        connection: &mut dyn Connection,
+        step: &Step,
+        shell: &ShellAction,
+        more: bool,
+    ) -> Option<ErrorCode> {
+        let cancel = &self.context.options.cancel;
+        let count = shell.commands.len();
+        for (index, command) in shell.commands.iter().enumerate() {
+            if cancel.is_cancelled() {
+                self.gathered.faults.add(interrupted());
+                self.gathered.faults.add_not_run(count - index);
+                return Some(ErrorCode::Cancelled);
+            }
+            let after = count - index - 1;
+            let mut execution =
+                connection.execute(command, &shell.exec, after > 0 || more, cancel);
+            std::mem::take(&mut execution.warnings).into_iter().for_each(|text| self.warn(text));
+            let (result, failure) =
+                of_execution(step.item.as_ref(), command, shell.exec.pty, execution);
+            let outcome = match &failure {
+                Some(failure) => outcome_of(failure.code),
+                None if result.exit_status == Some(0) => Outcome::Changed,
+                None => Outcome::Failed,
+            };
+            let result = self.record(result, outcome);
+            // Built from the masked result: a secret that the message cuts in two
+            // would not be recognised afterwards.
+            let failure = failure.or_else(|| {
+                of_status(&result.command, result.exit_status, result.signal.as_deref())
+            });
+            let Some(failure) = failure else {
+                self.gathered.changed = true;
+                continue;
+            };
+            let code = failure.code;
+            self.gathered.faults.add(failure);
+            if ends_task(code) || shell.stop_on_error {
+                self.gathered.faults.add_not_run(after);
+                return Some(code).filter(|&code| ends_task(code));
+            }
+        }
+        None
+    }
+
+    /// Runs the transfer of a step; gives the code that ends the task, if one does.
+    fn run_transfer(
+        &mut self,
+        connection: &mut dyn Connection,
+        step: &Step,
+        spec: &TransferSpec,
+    ) -> Option<ErrorCode> {
+        let began = Instant::now();
+        let transferred = connection.transfer(spec, &self.context.options.cancel);
+        let duration = began.elapsed();
+        match transferred {
+            Ok(Transferred { record, changed, warnings }) => {
+                let result = of_transfer(step.item.as_ref(), duration, Ok((record, changed)));
+                self.record(result, if changed { Outcome::Changed } else { Outcome::Ok });
+                self.gathered.changed |= changed;
+                warnings.into_iter().for_each(|warning| self.warn(warning));
+                None
+            }
+            Err(failure) => {
+                let code = failure.code;
+                let result = of_transfer(step.item.as_ref(), duration, Err(&failure));
+                self.record(result, outcome_of(code));
+                self.gathered.faults.add(failure);
+                Some(code).filter(|&code| ends_task(code))
+            }
+        }
+    }
+
+    /// Keeps the value of `result` if it is asked for, and the masked result.
+    fn record(&mut self, result: CommandResult, outcome: Outcome) -> &CommandResult {
+        self.keep_value(|| value_of(&result, outcome));
+        let results = &mut self.gathered.results;
+        results.push(masked_result(&self.context.options.redactor, result));
+        &results[results.len() - 1]
+    }
+
+    fn keep_value(&mut self, value: impl FnOnce() -> Value) {
+        if self.keep_values {
+            self.gathered.values.push(value());
+        }
+    }
+
+    /// Tells the user, once per host and run.
+    fn warn(&mut self, warning: String) {
+        let message = self.context.options.redactor.mask(&warning).into_owned();
+        if self.state.warned.insert(message.clone()) {
+            self.context.emit(Event::Warned { host: Some(self.host.clone()), message });
+        }
+    }
+}
+
+/// Why a task did not run, or did not run on, when the run was cancelled.
+pub(super) fn interrupted() -> Failure {
+    Failure::new(ErrorCode::Cancelled, "the run was interrupted")
+}
+
+fn is_shell(action: &Action) -> bool {
+    matches!(action, Action::Command(_) | Action::Config(_))
+}

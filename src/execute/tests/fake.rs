@@ -1,0 +1,282 @@
+//! A connector that does what host names and commands tell it, and plans for it.
+
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::event::{ActionKind, TransferOperation};
+use crate::failure::{ErrorCode, Failure};
+use crate::plan::model::*;
+use crate::plan::spec::*;
+use crate::transfer::TransferRecord;
+use crate::transport::*;
+
+/// Logs what it is asked to do. A host named `down…` refuses connections, one
+/// named `flaky…` refuses the first, one named `panic…` panics, and `warn…` warns.
+/// A command is a word for what happens, and text to print.
+#[derive(Default)]
+pub(super) struct Fake {
+    log: Log,
+    /// The command `gate` waits for one message here.
+    gate: Option<Arc<Mutex<Receiver<()>>>>,
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    fn push(&self, line: String) {
+        self.0.lock().unwrap_or_else(|poison| poison.into_inner()).push(line);
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(|poison| poison.into_inner()).clone()
+    }
+}
+
+impl Fake {
+    /// One whose `gate` commands wait for a message each.
+    pub(super) fn with_gate(gate: Receiver<()>) -> Self {
+        Self { gate: Some(Arc::new(Mutex::new(gate))), ..Self::default() }
+    }
+
+    /// What was asked for so far.
+    pub(super) fn log(&self) -> Vec<String> {
+        self.log.lines()
+    }
+}
+
+impl Connector for Fake {
+    fn connect(&self, spec: &ConnectionSpec, _: &Cancel) -> Result<Connected, Failure> {
+        let line = format!("connect {}@{}", spec.username, spec.host);
+        let again = self.log.lines().contains(&line);
+        self.log.push(line);
+        let host = &*spec.host;
+        if host.starts_with("panic") {
+            panic!("the connector is broken");
+        }
+        if host.starts_with("down") || host.starts_with("flaky") && !again {
+            return Err(Failure::new(ErrorCode::ConnectRefused, format!("`{host}` refused")));
+        }
+        let warnings = host.starts_with("warn").then(|| "odd key".to_owned());
+        Ok(Connected {
+            warnings: warnings.into_iter().collect(),
+            connection: Box::new(FakeConnection {
+                name: format!("{}@{host}", spec.username),
+                log: self.log.clone(),
+                gate: self.gate.clone(),
+                lost: false,
+            }),
+        })
+    }
+}
+
+struct FakeConnection {
+    name: String,
+    log: Log,
+    gate: Option<Arc<Mutex<Receiver<()>>>>,
+    lost: bool,
+}
+
+impl Drop for FakeConnection {
+    fn drop(&mut self) {
+        self.log.push(format!("close {}", self.name));
+    }
+}
+
+impl Connection for FakeConnection {
+    fn execute(&mut self, line: &str, _: &ExecOptions, more: bool, cancel: &Cancel) -> Execution {
+        assert!(!self.lost, "a lost connection is of no use");
+        self.log.push(format!("{line}{}", if more { " +" } else { "" }));
+        let (word, text) = line.split_once(' ').unwrap_or((line, ""));
+        let fail = |code, message: &str| Ending::Failed(Failure::new(code, message));
+        let ending = match word {
+            "ok" | "bytes" => Ending::Exited(0),
+            "fail" => Ending::Exited(1),
+            "kill" => Ending::Signalled("KILL".to_owned()),
+            "slow" => fail(ErrorCode::CommandTimeout, "took too long"),
+            "sudo" => fail(ErrorCode::SudoAuthFailed, "wrong password"),
+            "lose" => {
+                self.lost = true;
+                fail(ErrorCode::ConnectionLost, "gone; it may still be running")
+            }
+            "panic" => panic!("the connection is broken"),
+            "cancel" => {
+                cancel.cancel();
+                fail(ErrorCode::Cancelled, "the run was interrupted")
+            }
+            "gate" => {
+                let gate = self.gate.as_ref().expect("a gate").lock().unwrap();
+                gate.recv_timeout(Duration::from_secs(20)).expect("the gate opens in time");
+                Ending::Exited(0)
+            }
+            other => panic!("no such word: {other}"),
+        };
+        let bytes = match word {
+            "bytes" => b"a\xffb".to_vec(),
+            _ => text.as_bytes().to_vec(),
+        };
+        Execution {
+            output: Captured { total: bytes.len() as u64, bytes, truncated: false },
+            error: Captured::default(),
+            ending,
+            duration: Duration::from_millis(5),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn transfer(&mut self, spec: &TransferSpec, _: &Cancel) -> Result<Transferred, Failure> {
+        self.log.push(format!("transfer {}", spec.remote_path));
+        if spec.remote_path.contains("full") {
+            return Err(Failure::new(ErrorCode::TransferNoSpace, "the disk is full"));
+        }
+        let changed = !spec.remote_path.contains("same");
+        Ok(Transferred {
+            record: TransferRecord {
+                operation: spec.operation,
+                local_path: spec.local_path_shown.clone(),
+                remote_path: spec.remote_path.clone(),
+                bytes_transferred: if changed { 12_345 } else { 0 },
+                total_bytes: 12_345,
+                resumed: false,
+                resume_note: None,
+                verified: true,
+                sha256: None,
+            },
+            changed,
+            warnings: vec![],
+        })
+    }
+}
+
+/// A host's identity for the fake.
+pub(super) fn login(username: &str, host: &str) -> Arc<ConnectionSpec> {
+    Arc::new(ConnectionSpec {
+        host: host.to_owned(),
+        port: 22,
+        username: username.to_owned(),
+        credentials: Credentials::default(),
+        timeouts: ConnectTimeouts {
+            connect: Duration::from_secs(1),
+            banner: Duration::from_secs(1),
+            auth: Duration::from_secs(1),
+        },
+        keepalive: Duration::from_secs(30),
+        host_key_policy: HostKeyPolicy::Reject,
+        compress: false,
+        proxy: None,
+    })
+}
+
+/// A step that runs `commands` on `host`.
+pub(super) fn step(host: &str, commands: &[&str]) -> Step {
+    Step {
+        item: None,
+        skip: false,
+        connection: login("me", host),
+        strategy: QueueStrategy::Fifo,
+        action: Action::Command(ShellAction {
+            commands: commands.iter().map(|&command| command.to_owned()).collect(),
+            stop_on_error: false,
+            exec: ExecOptions {
+                timeout: None,
+                pty: false,
+                stdin_open: false,
+                environment: vec![],
+                working_directory: None,
+                read_size: None,
+                max_output: 1024,
+                sudo: None,
+            },
+        }),
+    }
+}
+
+/// A step that uploads to `remote_path` on `host`.
+pub(super) fn upload(host: &str, remote_path: &str) -> Step {
+    Step {
+        action: Action::FileTransfer(TransferSpec {
+            operation: TransferOperation::Upload,
+            local_path: "/l".into(),
+            local_path_shown: "l".to_owned(),
+            content: None,
+            remote_path: remote_path.to_owned(),
+            resume: false,
+            chunk_size: 32768,
+            timeout: None,
+            mode: None,
+            create_dirs: false,
+            verify: true,
+        }),
+        ..step(host, &[])
+    }
+}
+
+/// A deferred task: a closure over the registered results.
+pub(super) struct Later<F>(pub(super) F);
+
+impl<F> std::fmt::Debug for Later<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Later")
+    }
+}
+
+impl<F> DeferredBody for Later<F>
+where
+    F: Fn(&Registered) -> Result<Resolution, Failure> + Send + Sync,
+{
+    fn resolve(&self, registered: &Registered) -> Result<Resolution, Failure> {
+        self.0(registered)
+    }
+}
+
+/// A deferred body from a closure.
+pub(super) fn later<F>(resolve: F) -> TaskBody
+where
+    F: Fn(&Registered) -> Result<Resolution, Failure> + Send + Sync + 'static,
+{
+    TaskBody::Deferred(Arc::new(Later(resolve)))
+}
+
+/// A task with `body`, named and registered as `name`.
+pub(super) fn task(name: &str, body: TaskBody) -> PlannedTask {
+    with_header(name, body, false)
+}
+
+/// The same with `ignore_errors`.
+pub(super) fn ignoring(name: &str, body: TaskBody) -> PlannedTask {
+    with_header(name, body, true)
+}
+
+fn with_header(name: &str, body: TaskBody, ignore_errors: bool) -> PlannedTask {
+    PlannedTask {
+        header: Arc::new(TaskHeader {
+            id: name.into(),
+            name: name.into(),
+            action: ActionKind::Command,
+            register: Some(name.into()),
+            ignore_errors,
+        }),
+        name: name.into(),
+        ttl: None,
+        body,
+    }
+}
+
+/// A play of lanes.
+pub(super) fn play<'h>(
+    lanes: impl IntoIterator<Item = (&'h str, Vec<PlannedTask>)>,
+) -> PlannedPlay {
+    let lanes: Vec<Lane> = lanes
+        .into_iter()
+        .map(|(host, tasks)| Lane {
+            host: host.into(),
+            address: format!("{host}:22").into(),
+            tasks,
+        })
+        .collect();
+    let tasks = lanes
+        .first()
+        .map_or_else(Vec::new, |lane| lane.tasks.iter().map(|task| task.header.clone()).collect());
+    PlannedPlay { name: "play".into(), tasks, lanes }
+}

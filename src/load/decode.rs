@@ -1,0 +1,376 @@
+//! From trees to types: every error of a document is reported, not just the first.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::error::LoadError;
+use super::node::{Kind, Map, Node, TextStyle};
+use super::source::Span;
+use crate::diagnostic::Problem;
+
+/// A value and the places it was read from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// Where the value stands, or else its key.
+    pub span: Option<Span>,
+    /// Where its key stands.
+    pub key: Option<Span>,
+}
+
+impl<T> At<T> {
+    /// A value that was not read from a text.
+    pub fn nowhere(value: T) -> Self {
+        Self { value, span: None, key: None }
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for At<T> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// A value, or a template that will give one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Templated<T> {
+    /// The value.
+    Value(T),
+    /// The text of a minijinja template.
+    Template(String),
+}
+
+impl<T: JsonSchema> JsonSchema for Templated<T> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("Templated_{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let value = generator.subschema_for::<T>();
+        // A text is its own template; other types name the alternative.
+        if value.get("type").is_some_and(|kind| kind == "string") && value.get("enum").is_none() {
+            return value;
+        }
+        json_schema!({ "anyOf": [value, { "type": "string", "pattern": r"\{[{%]", "description": "a template" }] })
+    }
+}
+
+/// Whether a text is a template at all.
+#[must_use]
+pub fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%") || text.contains("{#")
+}
+
+/// A type that can be read from a [`Node`].
+///
+/// `None` means that the errors have been reported to the decoder.
+pub trait Decode: Sized {
+    /// Whether an explicit `null` is a value rather than an absent key.
+    const TAKES_NULL: bool = false;
+
+    /// Reads the value. `what` names it in errors, such as `` `port` ``.
+    fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self>;
+}
+
+/// Collects the problems of a document while it is decoded.
+#[derive(Debug)]
+pub struct Decoder {
+    /// Whether texts may be templates. Requests and ad hoc commands are literal.
+    pub templates: bool,
+    /// Where to point when a node has no place of its own.
+    fallback: Option<Span>,
+    problems: Vec<Problem>,
+}
+
+impl Decoder {
+    /// A decoder for a document.
+    #[must_use]
+    pub fn new(templates: bool, fallback: Option<Span>) -> Self {
+        Self { templates, fallback, problems: Vec::new() }
+    }
+
+    /// The problems found so far.
+    pub fn finish(self) -> Vec<Problem> {
+        self.problems
+    }
+
+    /// Reports an error at a place, or as near to it as is known.
+    pub fn report(&mut self, error: LoadError, span: Option<Span>) {
+        self.problems.push(Problem::new(error, span.or(self.fallback)));
+    }
+
+    /// Reports a value of the wrong type.
+    pub fn wrong_type(&mut self, node: &Node, what: &str, expected: &str, help: &str) {
+        let error = LoadError::WrongType {
+            what: what.to_owned(),
+            expected: expected.to_owned(),
+            found: node.describe(),
+            help: help.to_owned(),
+        };
+        self.report(error, node.span);
+    }
+
+    /// The node as a mapping.
+    pub fn map<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n Map> {
+        match &node.kind {
+            Kind::Map(map) => Some(map),
+            _ => {
+                self.wrong_type(node, what, "a mapping", "write `key: value` pairs");
+                None
+            }
+        }
+    }
+
+    /// Decodes the value of a key.
+    pub fn field<T: Decode>(&mut self, key: &str, entry: &super::node::Entry) -> Option<At<T>> {
+        if matches!(entry.value.kind, Kind::Null) && !T::TAKES_NULL {
+            return None;
+        }
+        let outer = self.fallback;
+        self.fallback = entry.value.span.or(entry.key).or(outer);
+        let value = T::decode(&entry.value, &format!("`{key}`"), self);
+        self.fallback = outer;
+        let span = entry.value.span.or(entry.key).or(outer);
+        value.map(|value| At { value, span, key: entry.key.or(outer) })
+    }
+
+    /// Reports a key that nothing knows, with the nearest known one.
+    pub fn unknown_key(&mut self, key: &str, span: Option<Span>, within: &str, known: &[&str]) {
+        let help = match nearest(key, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known keys: {}", known.join(", ")),
+        };
+        let error = LoadError::UnknownKey { key: key.to_owned(), within: within.to_owned(), help };
+        self.report(error, span);
+    }
+}
+
+/// The known name that a mistyped one most resembles, if any does.
+pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let lower = name.to_lowercase();
+    known
+        .into_iter()
+        .map(|known| {
+            let distance = strsim::damerau_levenshtein(&lower, &known.to_lowercase());
+            let part = known.len() > 3
+                && lower.len() > 3
+                && (known.contains(&lower) || lower.contains(known));
+            (if part { distance.min(2) } else { distance }, known)
+        })
+        .filter(|(distance, known)| *distance <= 1 + known.len() / 5)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, known)| known)
+}
+
+impl Decode for String {
+    fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
+        match &node.kind {
+            Kind::Text(text, _) => Some(text.clone()),
+            // `password: 12345` and `LANG: yes` mean their text to everyone but YAML.
+            Kind::Number(number) => Some(number.to_string()),
+            _ => {
+                decoder.wrong_type(node, what, "a text", "put it in quotes");
+                None
+            }
+        }
+    }
+}
+
+impl Decode for bool {
+    fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
+        let value = match &node.kind {
+            Kind::Bool(value) => Some(*value),
+            Kind::Text(text, _) => parse_bool(text),
+            _ => None,
+        };
+        if value.is_none() {
+            decoder.wrong_type(node, what, "true or false", "write `true` or `false`, unquoted");
+        }
+        value
+    }
+}
+
+/// The booleans that playbooks accept.
+#[must_use]
+pub fn parse_bool(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => Some(true),
+        "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+macro_rules! decode_numbers {
+    ($($type:ty, $read:ident, $expected:literal;)*) => {$(
+        impl Decode for $type {
+            fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
+                if let Kind::Number(number) = &node.kind
+                    && let Some(value) = number.$read()
+                    && let Ok(value) = value.try_into()
+                {
+                    return Some(value);
+                }
+                let help = match &node.kind {
+                    Kind::Text(text, _) if text.parse::<f64>().is_ok() => "write it without quotes",
+                    _ => "write a plain number",
+                };
+                decoder.wrong_type(node, what, $expected, help);
+                None
+            }
+        }
+    )*};
+}
+
+decode_numbers! {
+    u16, as_u64, "an integer from 0 to 65535";
+    u32, as_u64, "an integer of 0 or more";
+    u64, as_u64, "an integer of 0 or more";
+    i64, as_i64, "an integer";
+    f64, as_f64, "a number";
+}
+
+impl<T: Decode> Decode for Templated<T> {
+    const TAKES_NULL: bool = T::TAKES_NULL;
+
+    fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
+        match &node.kind {
+            Kind::Text(text, _) if decoder.templates && is_template(text) => {
+                Some(Self::Template(text.clone()))
+            }
+            _ => T::decode(node, what, decoder).map(Self::Value),
+        }
+    }
+}
+
+impl Decode for Node {
+    fn decode(node: &Node, _: &str, _: &mut Decoder) -> Option<Self> {
+        Some(node.clone())
+    }
+}
+
+/// One value, or a list of them.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OneOrMany<T> {
+    /// A single value.
+    One(T),
+    /// A list.
+    Many(Vec<At<T>>),
+}
+
+impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("OneOrMany_{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
+    }
+}
+
+impl<T: Decode> Decode for OneOrMany<T> {
+    fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
+        match &node.kind {
+            Kind::List(_) => Vec::decode(node, what, decoder).map(Self::Many),
+            _ => T::decode(node, what, decoder).map(Self::One),
+        }
+    }
+}
+
+impl<T: Decode> Decode for Vec<At<T>> {
+    fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
+        let Kind::List(items) = &node.kind else {
+            decoder.wrong_type(node, what, "a list", "write one `- item` per line");
+            return None;
+        };
+        let what = format!("an item of {what}");
+        let decoded = items.iter().filter_map(|item| {
+            let value = T::decode(item, &what, decoder)?;
+            Some(At { value, span: item.span, key: item.span })
+        });
+        Some(decoded.collect())
+    }
+}
+
+/// Whether a text stands in the document without quotes.
+#[must_use]
+pub fn is_plain(node: &Node) -> bool {
+    matches!(node.kind, Kind::Text(_, TextStyle::Plain) | Kind::Number(_))
+}
+
+/// Declares a mapping of optional keys: the struct, its schema, how to read it,
+/// and how one lays over another key by key.
+macro_rules! mapping {
+    (
+        $(#[$meta:meta])*
+        $what:literal struct $name:ident {
+            $( $(#[$field_meta:meta])* $field:ident $([$key:literal])? : $type:ty, )*
+        }
+        $( not_yet { $( $later:literal => $until:literal, )* } )?
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default, PartialEq, schemars::JsonSchema)]
+        #[schemars(deny_unknown_fields)]
+        pub struct $name {
+            $( $(#[$field_meta])* $(#[schemars(rename = $key)])? pub $field: Option<$crate::load::decode::At<$type>>, )*
+        }
+
+        impl $name {
+            /// The keys that it knows.
+            pub const KEYS: &'static [&'static str] =
+                &[$( $crate::load::decode::mapping!(@key $field $($key)?) ),*];
+
+            /// This mapping, with `lower` where it has no value of its own.
+            #[must_use]
+            pub fn over(self, lower: &Self) -> Self {
+                Self { $( $field: self.$field.or_else(|| lower.$field.clone()), )* }
+            }
+        }
+
+        impl $crate::load::decode::Decode for $name {
+            fn decode(
+                node: &$crate::load::node::Node,
+                what: &str,
+                decoder: &mut $crate::load::decode::Decoder,
+            ) -> Option<Self> {
+                let map = decoder.map(node, what)?;
+                let mut decoded = Self::default();
+                for (key, entry) in map {
+                    let key = key.as_str();
+                    $( if key == $crate::load::decode::mapping!(@key $field $($key)?) {
+                        decoded.$field = decoder.field(key, entry);
+                        continue;
+                    } )*
+                    $( $( if key == $later {
+                        let error = $crate::load::error::LoadError::NotYet {
+                            key: key.to_owned(), help: $until.to_owned(),
+                        };
+                        decoder.report(error, entry.key);
+                        continue;
+                    } )* )?
+                    decoder.unknown_key(key, entry.key, $what, Self::KEYS);
+                }
+                Some(decoded)
+            }
+        }
+    };
+    (@key $field:ident $key:literal) => { $key };
+    (@key $field:ident) => { stringify!($field) };
+}
+pub(crate) use mapping;

@@ -1,0 +1,117 @@
+//! What can be wrong with a file before anyone asks what it means.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+/// An error in reading or decoding a file.
+#[derive(Debug, Clone, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read `{path}`: {reason}")]
+    #[diagnostic(code(load::unreadable), help("{help}"))]
+    Unreadable {
+        /// The path as given.
+        path: String,
+        /// What the system said.
+        reason: String,
+        /// What to do.
+        help: String,
+    },
+    /// A path or glob matched no file.
+    #[error("no playbook matches `{pattern}`")]
+    #[diagnostic(
+        code(load::no_match),
+        help("check the path; globs such as `playbooks/*.yml` are quoted or not as you like")
+    )]
+    NoMatch {
+        /// The pattern as given.
+        pattern: String,
+    },
+    /// The text is not YAML.
+    #[error("not valid YAML: {message}")]
+    #[diagnostic(code(load::yaml_syntax), help("{help}"))]
+    YamlSyntax {
+        /// What the parser said.
+        message: String,
+        /// What to do.
+        help: String,
+    },
+    /// The text is not JSON.
+    #[error("not valid JSON: {message}")]
+    #[diagnostic(code(load::json_syntax))]
+    JsonSyntax {
+        /// What the parser said.
+        message: String,
+    },
+    /// A key stands twice in one mapping.
+    #[error("the key `{key}` stands twice in one mapping")]
+    #[diagnostic(code(load::duplicate_key), help("keep one of them"))]
+    DuplicateKey {
+        /// The key.
+        key: String,
+    },
+    /// A key that nothing knows.
+    #[error("unknown key `{key}` in {within}")]
+    #[diagnostic(code(load::unknown_key), help("{help}"))]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// What the mapping is.
+        within: String,
+        /// A suggestion, or the known keys.
+        help: String,
+    },
+    /// A known key that this version does not support.
+    #[error("`{key}` is not supported yet")]
+    #[diagnostic(code(load::not_yet), help("{help}"))]
+    NotYet {
+        /// The key.
+        key: String,
+        /// What to do until then.
+        help: String,
+    },
+    /// A value of the wrong type.
+    #[error("{what} must be {expected}, not {found}")]
+    #[diagnostic(code(load::wrong_type), help("{help}"))]
+    WrongType {
+        /// The key, in backticks, or what the value is.
+        what: String,
+        /// The type, in words.
+        expected: String,
+        /// The value, in words.
+        found: String,
+        /// What to do.
+        help: String,
+    },
+    /// A required key is missing.
+    #[error("{within} needs the key `{key}`")]
+    #[diagnostic(code(load::missing_key), help("{help}"))]
+    MissingKey {
+        /// The key.
+        key: String,
+        /// What the mapping is.
+        within: String,
+        /// What to write.
+        help: String,
+    },
+    /// Keys that exclude each other, or belong together.
+    #[error("{message}")]
+    #[diagnostic(code(load::conflict), help("{help}"))]
+    Conflict {
+        /// Which.
+        message: String,
+        /// What to do.
+        help: String,
+    },
+    /// A driver that sshoal does not drive.
+    #[error("the driver `{driver}` is not one that sshoal drives")]
+    #[diagnostic(
+        code(load::driver),
+        help("sshoal drives Linux hosts over SSH: use `driver: paramiko`, or leave it out")
+    )]
+    Driver {
+        /// The driver.
+        driver: String,
+    },
+}

@@ -1,0 +1,98 @@
+//! The texts that a run was started from, and places in them.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+/// One of the texts in a [`Sources`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId(u32);
+
+/// A stretch of bytes in a text. An empty stretch at 0 stands for the whole text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    /// The text.
+    pub file: FileId,
+    /// Offset of the first byte.
+    pub start: usize,
+    /// Number of bytes.
+    pub len: usize,
+}
+
+impl Span {
+    /// The text as a whole, where no better place is known.
+    #[must_use]
+    pub fn whole(file: FileId) -> Self {
+        Self { file, start: 0, len: 0 }
+    }
+
+    /// A part of this span.
+    #[must_use]
+    pub fn slice(self, range: std::ops::Range<usize>) -> Self {
+        Self { file: self.file, start: self.start + range.start, len: range.len() }
+    }
+}
+
+/// One text.
+#[derive(Debug)]
+pub struct SourceText {
+    /// What messages call it: the path as given, or such as `<--extra-vars>`.
+    pub name: String,
+    /// Its directory, where relative paths written in it start.
+    pub directory: PathBuf,
+    /// The text.
+    pub text: String,
+}
+
+/// Every text read so far. Texts are added and never removed, so that a
+/// [`Span`] stays valid for the whole run.
+#[derive(Debug, Default)]
+pub struct Sources {
+    texts: RwLock<Vec<Arc<SourceText>>>,
+}
+
+impl Sources {
+    /// Adds a text and returns its id.
+    pub fn add(&self, name: impl Into<String>, directory: &Path, text: String) -> FileId {
+        let mut texts = self.texts.write().unwrap_or_else(|poison| poison.into_inner());
+        let id = FileId(u32::try_from(texts.len()).expect("fewer than four billion files"));
+        let directory = directory.to_owned();
+        texts.push(Arc::new(SourceText { name: name.into(), directory, text }));
+        id
+    }
+
+    /// Reads a file and adds it.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not UTF-8.
+    pub fn read(&self, path: &Path) -> std::io::Result<FileId> {
+        let text = std::fs::read_to_string(path)?;
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let directory = std::path::absolute(directory)?;
+        Ok(self.add(path.display().to_string(), &directory, text))
+    }
+
+    /// Reads a template file, once: every host that renders it shares the text.
+    ///
+    /// # Errors
+    /// As [`Sources::read`].
+    pub fn template(&self, path: &Path) -> std::io::Result<FileId> {
+        let name = path.display().to_string();
+        {
+            let texts = self.texts.read().unwrap_or_else(|poison| poison.into_inner());
+            if let Some(at) = texts.iter().position(|text| text.name == name) {
+                return Ok(FileId(u32::try_from(at).expect("fewer than four billion files")));
+            }
+        }
+        self.read(path)
+    }
+
+    /// The text behind an id.
+    #[must_use]
+    pub fn get(&self, file: FileId) -> Arc<SourceText> {
+        let texts = self.texts.read().unwrap_or_else(|poison| poison.into_inner());
+        Arc::clone(&texts[file.0 as usize])
+    }
+}

@@ -1,0 +1,269 @@
+//! From `connection_args` to a [`ConnectionSpec`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::collect::Collect;
+use super::error::PlanError;
+use super::spec::{ConnectTimeouts, ConnectionSpec, Credentials, HostKeyPolicy};
+use super::store::Store;
+use crate::credential::{KeyError, PrivateKey};
+use crate::load::decode::{At, Templated};
+use crate::load::request::{ConnectionArgs, HostKeyPolicyName, Seconds};
+use crate::resolve::scope::Frame;
+use crate::secret::Secret;
+
+/// Documented defaults.
+const PORT: u16 = 22;
+const TIMEOUT: f64 = 30.0;
+const KEEPALIVE: f64 = 30.0;
+
+/// Renders and checks `connection_args`. `host` is the default address; without
+/// one, the arguments must name it.
+pub(super) fn build(
+    args: &ConnectionArgs,
+    host: Option<&str>,
+    frame: &Arc<Frame>,
+    store: &Store,
+    collect: &mut Collect,
+) -> Option<ConnectionSpec> {
+    let mut reader = Reader { frame, store, collect };
+    let shared = reader.shared(args);
+    let before = reader.unknowns();
+    let host = reader.text(args.host.as_ref(), "host").or_else(|| host.map(str::to_owned));
+    if host.is_none() && reader.unknowns() == before {
+        reader.collect.error(PlanError::NoHost, args.username.as_ref());
+    }
+    let before = reader.unknowns();
+    let username = reader.text(args.username.as_ref(), "username");
+    if username.is_none() && reader.unknowns() == before {
+        reader.collect.error(PlanError::NoUsername, args.host.as_ref());
+    }
+    let port = reader.port(args.port.as_ref(), "port");
+    let before = reader.unknowns();
+    let (keys, password) = reader.identity(Identity {
+        password: args.password.as_ref(),
+        pkey: args.pkey.as_ref(),
+        key_filename: args.key_filename.as_ref(),
+        passphrase: args.passphrase.as_ref(),
+        prefix: "",
+    });
+    let known = reader.unknowns() == before;
+    let credentials = Credentials {
+        keys,
+        password,
+        agent: shared.agent && store.has_agent(),
+        default_keys: shared.default_keys.clone(),
+    };
+    let proxy = reader.proxy(args, username.as_deref(), &shared);
+    let (host, username) = (host?, username?);
+    if known {
+        reader.require(&credentials, &username, args.username.as_ref());
+    }
+    Some(ConnectionSpec {
+        host,
+        port,
+        username,
+        credentials,
+        timeouts: shared.timeouts,
+        keepalive: shared.keepalive,
+        host_key_policy: shared.policy,
+        compress: shared.compress,
+        proxy,
+    })
+}
+
+/// What the target and its jump host have in common.
+struct Shared {
+    timeouts: ConnectTimeouts,
+    keepalive: Duration,
+    policy: HostKeyPolicy,
+    compress: bool,
+    agent: bool,
+    default_keys: Vec<Arc<PrivateKey>>,
+}
+
+/// The keys that prove an identity, of the target or of the jump host.
+struct Identity<'a> {
+    password: Option<&'a At<Templated<String>>>,
+    pkey: Option<&'a At<Templated<String>>>,
+    key_filename: Option<&'a At<Templated<String>>>,
+    passphrase: Option<&'a At<Templated<String>>>,
+    prefix: &'static str,
+}
+
+struct Reader<'r> {
+    frame: &'r Arc<Frame>,
+    store: &'r Store,
+    collect: &'r mut Collect,
+}
+
+impl Reader<'_> {
+    fn unknowns(&self) -> usize {
+        self.collect.problems.len() + self.collect.pending.len()
+    }
+
+    fn text(&mut self, at: Option<&At<Templated<String>>>, key: &str) -> Option<String> {
+        let text = self.collect.value(self.frame, at, key)?;
+        if text.contains('\0') {
+            self.collect.error(PlanError::Nul { what: format!("`{key}`") }, at);
+            return None;
+        }
+        if text.is_empty() {
+            let error = PlanError::OutOfRange {
+                what: format!("`{key}`"),
+                expected: "a text".to_owned(),
+                found: "empty".to_owned(),
+            };
+            self.collect.error(error, at);
+            return None;
+        }
+        Some(text)
+    }
+
+    fn secret(&mut self, at: Option<&At<Templated<String>>>, key: &str) -> Option<Secret> {
+        let text = self.text(at, key)?;
+        Some(self.store.secret(text))
+    }
+
+    fn port(&mut self, at: Option<&At<Templated<u16>>>, key: &str) -> u16 {
+        let port = self.collect.value(self.frame, at, key);
+        if port == Some(0) {
+            let error = PlanError::OutOfRange {
+                what: format!("`{key}`"),
+                expected: "a port from 1 to 65535".to_owned(),
+                found: "0".to_owned(),
+            };
+            self.collect.error(error, at);
+        }
+        port.unwrap_or(PORT)
+    }
+
+    fn seconds(&mut self, at: Option<&At<Templated<Seconds>>>, key: &str) -> Option<Duration> {
+        let seconds = self.collect.value(self.frame, at, key)?;
+        Some(Duration::from_secs_f64(seconds.0))
+    }
+
+    fn flag(&mut self, at: Option<&At<Templated<bool>>>, key: &str, default: bool) -> bool {
+        self.collect.value(self.frame, at, key).unwrap_or(default)
+    }
+
+    fn shared(&mut self, args: &ConnectionArgs) -> Shared {
+        let connect = self.seconds(args.timeout.as_ref(), "timeout");
+        let connect = connect.unwrap_or(Duration::from_secs_f64(TIMEOUT));
+        let timeouts = ConnectTimeouts {
+            connect,
+            banner: self.seconds(args.banner_timeout.as_ref(), "banner_timeout").unwrap_or(connect),
+            auth: self.seconds(args.auth_timeout.as_ref(), "auth_timeout").unwrap_or(connect),
+        };
+        let keepalive = self.seconds(args.keepalive.as_ref(), "keepalive");
+        let policy =
+            self.collect.value(self.frame, args.host_key_policy.as_ref(), "host_key_policy");
+        let look_for_keys = self.flag(args.look_for_keys.as_ref(), "look_for_keys", true);
+        Shared {
+            timeouts,
+            keepalive: keepalive.unwrap_or(Duration::from_secs_f64(KEEPALIVE)),
+            policy: match policy.unwrap_or(HostKeyPolicyName::AutoAdd) {
+                HostKeyPolicyName::AutoAdd => HostKeyPolicy::AutoAdd,
+                HostKeyPolicyName::Reject => HostKeyPolicy::Reject,
+                HostKeyPolicyName::Warning => HostKeyPolicy::Warning,
+            },
+            compress: self.flag(args.compress.as_ref(), "compress", false),
+            agent: self.flag(args.allow_agent.as_ref(), "allow_agent", false),
+            default_keys: match look_for_keys {
+                true => self.store.default_keys().to_vec(),
+                false => Vec::new(),
+            },
+        }
+    }
+
+    fn identity(&mut self, identity: Identity<'_>) -> (Vec<Arc<PrivateKey>>, Option<Secret>) {
+        let key = |name: &str| format!("{}{name}", identity.prefix);
+        let password = self.secret(identity.password, &key("password"));
+        let passphrase = self.secret(identity.passphrase, &key("passphrase"));
+        let mut keys = Vec::new();
+        if let Some(text) = self.secret(identity.pkey, &key("pkey")) {
+            let label = format!("`{}`", key("pkey"));
+            let loaded = self.store.key(&text, passphrase.as_ref(), &label);
+            self.file_key(loaded, label, identity.pkey, &mut keys);
+        }
+        let name = key("key_filename");
+        if let Some(path) = self.text(identity.key_filename, &name) {
+            let file = identity.key_filename.and_then(|at| at.span).map(|span| span.file);
+            let full = self.frame.scope().world.path(&path, file);
+            let loaded = self.store.key_file(&full, passphrase.as_ref());
+            self.file_key(loaded, format!("`{name}` {path}"), identity.key_filename, &mut keys);
+        }
+        (keys, password)
+    }
+
+    fn file_key<T>(
+        &mut self,
+        loaded: Result<Arc<PrivateKey>, KeyError>,
+        what: String,
+        at: Option<&At<T>>,
+        keys: &mut Vec<Arc<PrivateKey>>,
+    ) {
+        match loaded {
+            Ok(key) => keys.push(key),
+            Err(error) => {
+                let help = error.help().to_owned();
+                let error = PlanError::PrivateKey { what, reason: error.to_string(), help };
+                self.collect.error(error, at);
+            }
+        }
+    }
+
+    /// The jump host. What it lacks of its own comes from the agent and the
+    /// default keys, never from the target's secrets.
+    fn proxy(
+        &mut self,
+        args: &ConnectionArgs,
+        username: Option<&str>,
+        shared: &Shared,
+    ) -> Option<Arc<ConnectionSpec>> {
+        let before = self.unknowns();
+        let host = self.text(args.proxy_host.as_ref(), "proxy_host")?;
+        let own = self.text(args.proxy_username.as_ref(), "proxy_username");
+        let port = self.port(args.proxy_port.as_ref(), "proxy_port");
+        let (keys, password) = self.identity(Identity {
+            password: args.proxy_password.as_ref(),
+            pkey: args.proxy_pkey.as_ref(),
+            key_filename: args.proxy_key_filename.as_ref(),
+            passphrase: args.proxy_passphrase.as_ref(),
+            prefix: "proxy_",
+        });
+        let bare = keys.is_empty() && password.is_none();
+        let credentials = Credentials {
+            agent: (shared.agent || bare) && self.store.has_agent(),
+            default_keys: shared.default_keys.clone(),
+            keys,
+            password,
+        };
+        let username = own.or_else(|| username.map(str::to_owned))?;
+        if self.unknowns() == before {
+            self.require(&credentials, &username, args.proxy_host.as_ref());
+        }
+        Some(Arc::new(ConnectionSpec {
+            host,
+            port,
+            username,
+            credentials,
+            timeouts: shared.timeouts,
+            keepalive: shared.keepalive,
+            host_key_policy: shared.policy,
+            compress: false,
+            proxy: None,
+        }))
+    }
+
+    fn require<T>(&mut self, credentials: &Credentials, username: &str, at: Option<&At<T>>) {
+        let none = credentials.keys.is_empty()
+            && credentials.password.is_none()
+            && credentials.default_keys.is_empty()
+            && !credentials.agent;
+        if none {
+            self.collect.error(PlanError::NoCredential { user: username.to_owned() }, at);
+        }
+    }
+}

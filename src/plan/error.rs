@@ -1,0 +1,130 @@
+//! What keeps a well-formed playbook from becoming a plan.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+/// An error in planning.
+#[derive(Debug, Clone, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// A request does not say where to go.
+    #[error("the request has no `host`")]
+    #[diagnostic(code(plan::no_host), help("add `connection_args.host`"))]
+    NoHost,
+    /// A host has no login user.
+    #[error("no `username` to log in with")]
+    #[diagnostic(
+        code(plan::no_username),
+        help("set `connection_args.username` in the playbook or the inventory, or use `-u USER`")
+    )]
+    NoUsername,
+    /// A host has nothing to prove an identity with.
+    #[error(
+        "no credential to log in with as `{user}`: no password, no key, no agent, and no key in ~/.ssh"
+    )]
+    #[diagnostic(
+        code(plan::no_credential),
+        help(
+            "set `password`, `key_filename` or `pkey` in `connection_args`, or use `-k` or `--private-key FILE`"
+        )
+    )]
+    NoCredential {
+        /// The login user.
+        user: String,
+    },
+    /// A private key cannot be used.
+    #[error("{what}: {reason}")]
+    #[diagnostic(code(plan::private_key), help("{help}"))]
+    PrivateKey {
+        /// The key in backticks, with the path where it has one.
+        what: String,
+        /// What is wrong.
+        reason: String,
+        /// What to do.
+        help: String,
+    },
+    /// A number is out of range.
+    #[error("{what} must be {expected}, not {found}")]
+    #[diagnostic(code(plan::out_of_range))]
+    OutOfRange {
+        /// The key in backticks.
+        what: String,
+        /// The range in words.
+        expected: String,
+        /// The value.
+        found: String,
+    },
+    /// There is nothing to run.
+    #[error("{what} is empty")]
+    #[diagnostic(code(plan::empty), help("give at least one command"))]
+    Empty {
+        /// The key in backticks.
+        what: String,
+    },
+    /// `loop` gives something else than a list.
+    #[error("`loop` must give a list, not {found}")]
+    #[diagnostic(
+        code(plan::loop_type),
+        help("a mapping becomes a list by `| items`, a text by `| split(',')`")
+    )]
+    LoopType {
+        /// What it gave.
+        found: String,
+    },
+    /// A file on this machine cannot be used.
+    #[error("cannot read the local file `{path}`: {reason}")]
+    #[diagnostic(code(plan::local_file), help("{help}"))]
+    LocalFile {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+        /// What to do.
+        help: String,
+    },
+    /// Several hosts would download to one file.
+    #[error("{count} hosts would download to the one local file `{path}`")]
+    #[diagnostic(
+        code(plan::shared_download),
+        help("make the path differ by host: `local_path: \"out/{{{{ inventory_hostname }}}}/…\"`")
+    )]
+    SharedDownload {
+        /// The path.
+        path: String,
+        /// How many hosts.
+        count: usize,
+    },
+    /// A value holds a NUL byte, which nothing on the way can carry.
+    #[error("{what} holds a NUL character")]
+    #[diagnostic(
+        code(plan::nul),
+        help("commands, paths and environment values cannot hold NUL; send it in a file")
+    )]
+    Nul {
+        /// The key in backticks.
+        what: String,
+    },
+    /// A play or a limit selects no host.
+    #[error("no host matches {what}")]
+    #[diagnostic(code(plan::no_hosts), help("check the pattern, `--limit` and the inventory"))]
+    NoHosts {
+        /// The pattern and the limit.
+        what: String,
+    },
+    /// There are plays, and no inventory to run them over.
+    #[error("a playbook with plays needs an inventory")]
+    #[diagnostic(
+        code(plan::no_inventory),
+        help("give one with `-i inventory.yml`, or hosts inline with `-i host1,host2,`")
+    )]
+    NoInventory,
+    /// `--tags` names a tag that no task has.
+    #[error("`{tag}` is not a tag of any task")]
+    #[diagnostic(code(plan::unknown_tag), help("{help}"))]
+    UnknownTag {
+        /// The tag.
+        tag: String,
+        /// A suggestion, or the known tags.
+        help: String,
+    },
+}

@@ -1,0 +1,164 @@
+//! The plan of one run: what the planner hands to the executor.
+//!
+//! Everything that can be known before the first connection is checked and
+//! rendered here; what needs a result of the run waits in a [`DeferredBody`].
+//! The executor needs to know nothing of templates, inventories or files.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::spec::{Action, ConnectionSpec, QueueStrategy};
+use crate::event::{ActionKind, HostName, TaskId};
+use crate::failure::Failure;
+use crate::secret::Secret;
+
+/// A complete, checked plan of one run.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The plays, run one after the other.
+    pub plays: Vec<PlannedPlay>,
+    /// What the user should know before anything happens, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// One play: hosts and what each of them does.
+#[derive(Debug)]
+pub struct PlannedPlay {
+    /// The play's name.
+    pub name: Arc<str>,
+    /// Its tasks, in order.
+    pub tasks: Vec<Arc<TaskHeader>>,
+    /// One per host, in inventory order. No host has two.
+    pub lanes: Vec<Lane>,
+}
+
+/// What a task is on every host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskHeader {
+    /// Play and task counted from one, as `2.3`.
+    pub id: TaskId,
+    /// The task's name as written; [`PlannedTask::name`] is the rendered one.
+    pub name: Arc<str>,
+    /// What the task does.
+    pub action: ActionKind,
+    /// The name that later tasks of the host know its result by.
+    pub register: Option<Arc<str>>,
+    /// Whether a failure leaves the host in the play.
+    pub ignore_errors: bool,
+}
+
+/// One host's ordered tasks.
+#[derive(Debug)]
+pub struct Lane {
+    /// The host's name in the inventory.
+    pub host: HostName,
+    /// Where it is reached: `address:port`, or `[address]:port` for IPv6.
+    pub address: Arc<str>,
+    /// One per task of the play, in order.
+    pub tasks: Vec<PlannedTask>,
+}
+
+/// A task of one host.
+#[derive(Debug)]
+pub struct PlannedTask {
+    /// What the task is on every host.
+    pub header: Arc<TaskHeader>,
+    /// Its name on this host.
+    pub name: Arc<str>,
+    /// How long the result is kept; `None` keeps it.
+    pub ttl: Option<Duration>,
+    /// What there is to do.
+    pub body: TaskBody,
+}
+
+/// What a task does on its host, as far as it is known before the run.
+#[derive(Debug)]
+pub enum TaskBody {
+    /// Nothing: its `when` is known to be false.
+    Skipped,
+    /// One step without a `loop`, otherwise one per item. No step at all (an
+    /// empty loop) counts as skipped.
+    Ready(Vec<Step>),
+    /// It mentions a registered result.
+    Deferred(Arc<dyn DeferredBody>),
+}
+
+/// A task that can only be rendered once registered results are known.
+pub trait DeferredBody: Send + Sync + fmt::Debug {
+    /// Renders the task with the host's registered results so far.
+    ///
+    /// # Errors
+    /// A [`Failure`] with the code `TemplateFailed` or `ConditionFailed`.
+    fn resolve(&self, registered: &Registered) -> Result<Resolution, Failure>;
+
+    /// The registered names that it waits for.
+    fn awaits(&self) -> &[Arc<str>] {
+        &[]
+    }
+}
+
+/// What a deferred task turned out to be.
+#[derive(Debug)]
+pub enum Resolution {
+    /// Nothing: its `when` is false.
+    Skipped,
+    /// As [`TaskBody::Ready`].
+    Steps {
+        /// What to do, in order.
+        steps: Vec<Step>,
+        /// Secrets that became known by rendering, to be masked from now on.
+        secrets: Vec<Secret>,
+    },
+}
+
+/// What to do for one loop item, or for a task without a loop.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The loop item; `None` without a loop.
+    pub item: Option<Value>,
+    /// Whether the item's own `when` is false.
+    pub skip: bool,
+    /// Where to do it.
+    pub connection: Arc<ConnectionSpec>,
+    /// How long to keep the connection.
+    pub strategy: QueueStrategy,
+    /// What to do.
+    pub action: Action,
+}
+
+/// The registered results of one host so far: by name, values of the shape
+/// `{output, error, exit_status, ok, changed, failed, skipped, results: […]}`.
+///
+/// They hold what the host really answered, unmasked, for templates need it;
+/// never show them.
+#[derive(Clone, Default)]
+pub struct Registered(IndexMap<Arc<str>, Value>);
+
+impl Registered {
+    /// The result registered as `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// Registers `result` as `name`, in place of an earlier one.
+    pub fn insert(&mut self, name: Arc<str>, result: Value) {
+        self.0.insert(name, result);
+    }
+
+    /// All results, in the order in which their names first appeared.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (&**name, value))
+    }
+}
+
+/// Shows names only: results are unmasked.
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}

@@ -1,0 +1,148 @@
+//! From `file_transfer` to a [`TransferSpec`].
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::action::limit;
+use super::collect::Collect;
+use super::error::PlanError;
+use super::spec::TransferSpec;
+use crate::load::decode::{At, Templated};
+use crate::load::request::{FileTransfer, Limit, OperationName};
+use crate::load::source::Span;
+use crate::resolve::scope::Frame;
+use crate::transfer::TransferOperation;
+
+/// Documented default of `chunk_size`: 32 KiB.
+const CHUNK: u32 = 32 * 1024;
+
+/// Renders and checks a file transfer; the local file of an upload must be there.
+///
+/// `outer` is `driver_args.timeout`, which bounds a transfer without a limit of
+/// its own.
+pub(super) fn build(
+    at: &At<FileTransfer>,
+    outer: Option<&At<Templated<Limit>>>,
+    frame: &Arc<Frame>,
+    collect: &mut Collect,
+) -> Option<TransferSpec> {
+    let args = &at.value;
+    let operation = match collect.value(frame, args.operation.as_ref(), "operation") {
+        Some(OperationName::Upload) => Some(TransferOperation::Upload),
+        Some(OperationName::Download) => Some(TransferOperation::Download),
+        None => None,
+    };
+    let local = path(args.local_path.as_ref(), "local_path", frame, collect);
+    let remote = path(args.remote_path.as_ref(), "remote_path", frame, collect);
+    let timeout = args.timeout.as_ref().or(outer);
+    let timeout = limit(timeout, frame, collect);
+    let chunk = collect.value(frame, args.chunk_size.as_ref(), "chunk_size").unwrap_or(CHUNK);
+    if chunk == 0 {
+        let error = PlanError::OutOfRange {
+            what: "`chunk_size`".to_owned(),
+            expected: "at least 1 byte".to_owned(),
+            found: "0".to_owned(),
+        };
+        collect.error(error, args.chunk_size.as_ref());
+    }
+    let mode = collect.value(frame, args.mode.as_ref(), "mode").map(|mode| mode.0);
+    let resume = collect.value(frame, args.resume.as_ref(), "resume").unwrap_or(false);
+    let create_dirs = collect.value(frame, args.create_dirs.as_ref(), "create_dirs");
+    let verify = collect.value(frame, args.verify.as_ref(), "verify").unwrap_or(true);
+    let template = collect.value(frame, args.template.as_ref(), "template").unwrap_or(false);
+    let (operation, shown, remote_path) = (operation?, local?, remote?);
+    let file = args.local_path.as_ref().and_then(|at| at.span).map(|span| span.file);
+    let local_path = frame.scope().world.path(&shown, file);
+    let mut content = None;
+    if operation == TransferOperation::Upload {
+        match template {
+            true => content = render(&local_path, args.local_path.as_ref(), frame, collect),
+            false => check_source(&local_path, args.local_path.as_ref(), collect),
+        }
+    }
+    Some(TransferSpec {
+        operation,
+        local_path,
+        local_path_shown: shown,
+        content,
+        remote_path,
+        resume,
+        chunk_size: usize::try_from(chunk).unwrap_or(usize::MAX),
+        timeout,
+        mode,
+        create_dirs: create_dirs.unwrap_or(false),
+        verify,
+    })
+}
+
+fn path(
+    at: Option<&At<Templated<String>>>,
+    key: &str,
+    frame: &Arc<Frame>,
+    collect: &mut Collect,
+) -> Option<String> {
+    let path: String = collect.value(frame, at, key)?;
+    let what = format!("`{key}`");
+    if path.is_empty() {
+        collect.error(PlanError::Empty { what }, at);
+        return None;
+    }
+    if path.contains('\0') {
+        collect.error(PlanError::Nul { what }, at);
+        return None;
+    }
+    Some(path)
+}
+
+fn local_error(path: &Path, error: &std::io::Error) -> PlanError {
+    use std::io::ErrorKind;
+    let help = match error.kind() {
+        ErrorKind::NotFound => "relative paths start at the directory of the file that writes them",
+        ErrorKind::PermissionDenied => "check the permissions of the file and its directories",
+        ErrorKind::IsADirectory => "a transfer moves one file; name it",
+        ErrorKind::InvalidData => {
+            "a template must be UTF-8 text; leave `template` out for other files"
+        }
+        _ => "check the file",
+    };
+    let reason = match error.kind() {
+        ErrorKind::NotFound => "there is no such file".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
+        _ => error.to_string(),
+    };
+    PlanError::LocalFile { path: path.display().to_string(), reason, help: help.to_owned() }
+}
+
+/// The source of an upload must be a readable file before anything connects.
+fn check_source<T>(path: &Path, at: Option<&At<T>>, collect: &mut Collect) {
+    let opened = std::fs::File::open(path).and_then(|file| file.metadata());
+    let checked = opened.and_then(|metadata| match metadata.is_dir() {
+        true => Err(std::io::ErrorKind::IsADirectory.into()),
+        false => Ok(()),
+    });
+    if let Err(error) = checked {
+        collect.error(local_error(path, &error), at);
+    }
+}
+
+/// The local file rendered as a template. Errors in it point into it.
+fn render<T>(
+    path: &Path,
+    at: Option<&At<T>>,
+    frame: &Arc<Frame>,
+    collect: &mut Collect,
+) -> Option<Arc<[u8]>> {
+    let sources = &frame.scope().world.sources;
+    let file = match sources.template(path) {
+        Ok(file) => file,
+        Err(error) => {
+            collect.error(local_error(path, &error), at);
+            return None;
+        }
+    };
+    let text = sources.get(file);
+    let rendered = collect.take(frame.render_file(&text.text, Span::whole(file)))?;
+    Some(rendered.into_bytes().into())
+}

@@ -1,0 +1,100 @@
+//! The template language: minijinja, strict, with the filters and functions that
+//! playbooks have beside minijinja's own.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, Value};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior};
+use regex::Regex;
+
+use super::scope::Frame;
+
+/// The name under which functions find the frame that they are called in. No
+/// template can spell it.
+pub(super) const FRAME: &str = "\u{0}frame";
+
+/// An environment in which undefined names are errors and texts stay as written.
+pub(super) fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
+    environment.set_syntax(syntax.expect("the default delimiters are valid"));
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    // Debug mode copies the source into every error; ranges come without it.
+    environment.set_debug(false);
+    environment.add_filter("b64encode", |text: &str| STANDARD.encode(text));
+    environment.add_filter("b64decode", b64decode);
+    environment.add_filter("quote", |text: &str| quote(text));
+    environment.add_filter("to_json", to_json);
+    environment.add_filter("from_json", from_json);
+    environment.add_filter("to_yaml", to_yaml);
+    environment.add_filter("regex_replace", regex_replace);
+    environment.add_function("env", env);
+    environment.add_function("file", file);
+    environment.add_function("vault", vault);
+    environment
+}
+
+fn failed(message: String) -> Error {
+    Error::new(ErrorKind::InvalidOperation, message)
+}
+
+/// Quotes a text for a POSIX shell.
+fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+fn b64decode(text: &str) -> Result<String, Error> {
+    let bytes = STANDARD
+        .decode(text.trim())
+        .map_err(|error| failed(format!("`b64decode`: not base64: {error}")))?;
+    String::from_utf8(bytes).map_err(|_| failed("`b64decode`: the content is not UTF-8".into()))
+}
+
+fn to_json(value: &Value) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|error| failed(format!("`to_json`: {error}")))
+}
+
+fn from_json(text: &str) -> Result<Value, Error> {
+    let value: serde_json::Value = serde_json::from_str(text)
+        .map_err(|error| failed(format!("`from_json`: not JSON: {error}")))?;
+    Ok(Value::from(Serde(value)))
+}
+
+fn to_yaml(value: &Value) -> Result<String, Error> {
+    crate::load::to_yaml(value).map_err(|error| failed(format!("`to_yaml`: {error}")))
+}
+
+fn regex_replace(text: &str, pattern: &str, replacement: &str) -> Result<String, Error> {
+    let regex = Regex::new(pattern).map_err(|error| failed(format!("`regex_replace`: {error}")))?;
+    // Ansible's back references are `\1`; the regex crate's are `${1}`.
+    let references = Regex::new(r"\\(\d+)").expect("the pattern is constant");
+    let replacement = references.replace_all(replacement, "$${$1}");
+    Ok(regex.replace_all(text, replacement.as_ref()).into_owned())
+}
+
+fn env(name: &str, default: Option<Value>) -> Result<Value, Error> {
+    match (std::env::var(name), default) {
+        (Ok(value), _) => Ok(Value::from(value)),
+        (Err(_), Some(default)) => Ok(default),
+        (Err(_), None) => Err(failed(format!(
+            "the environment variable `{name}` is not set; `env('{name}', 'default')` gives a default"
+        ))),
+    }
+}
+
+fn file(state: &State<'_, '_>, path: &str) -> Result<Value, Error> {
+    let frame = state.lookup(FRAME);
+    let frame = frame.as_ref().and_then(|frame| frame.downcast_object_ref::<Frame>());
+    let path = frame.map_or_else(|| path.into(), |frame| frame.path(path));
+    std::fs::read_to_string(&path)
+        .map(|text| Value::from(text.trim_end_matches('\n')))
+        .map_err(|error| failed(format!("cannot read `{}`: {error}", path.display())))
+}
+
+fn vault(path: &str) -> Result<Value, Error> {
+    Err(failed(format!(
+        "`vault('{path}')`: vault credentials are not supported yet; use `env('NAME')` or `file('PATH')`"
+    )))
+}

@@ -1,0 +1,93 @@
+//! What can be wrong with names, patterns and templates.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+/// An error in resolving inventory, patterns or templates.
+#[derive(Debug, Clone, Error, Diagnostic)]
+#[non_exhaustive]
+pub enum ResolveError {
+    /// A pattern names something that the inventory does not have.
+    #[error("the inventory has no host or group `{name}`")]
+    #[diagnostic(code(resolve::unknown_host), help("{help}"))]
+    UnknownHost {
+        /// The name in the pattern.
+        name: String,
+        /// A suggestion, or the known groups.
+        help: String,
+    },
+    /// A pattern cannot be read.
+    #[error("the host pattern `{pattern}` cannot be read: {reason}")]
+    #[diagnostic(
+        code(resolve::bad_pattern),
+        help("examples: `web`, `web:db`, `web:!web-03`, `web[0:2]`, `~web-\\d+`")
+    )]
+    BadPattern {
+        /// The pattern.
+        pattern: String,
+        /// Why.
+        reason: String,
+    },
+    /// The groups of an inventory contain each other.
+    #[error("the group `{group}` contains itself, by way of {path}")]
+    #[diagnostic(code(resolve::group_cycle), help("remove one of the `children:` entries"))]
+    GroupCycle {
+        /// The group.
+        group: String,
+        /// The groups on the way.
+        path: String,
+    },
+    /// A name is a host and a group at once.
+    #[error("`{name}` is the name of a host and of a group")]
+    #[diagnostic(code(resolve::ambiguous_name), help("rename one of them"))]
+    AmbiguousName {
+        /// The name.
+        name: String,
+    },
+    /// A template uses a name that is not defined.
+    #[error("undefined variable `{name}`")]
+    #[diagnostic(code(resolve::undefined), help("{help}"))]
+    Undefined {
+        /// The name, or the expression.
+        name: String,
+        /// A suggestion.
+        help: String,
+    },
+    /// A template cannot be parsed.
+    #[error("the template cannot be read: {message}")]
+    #[diagnostic(
+        code(resolve::template_syntax),
+        help("templates are written `{{{{ expression }}}}` and `{{% statement %}}`")
+    )]
+    TemplateSyntax {
+        /// What minijinja said.
+        message: String,
+    },
+    /// A template failed while it was rendered.
+    #[error("the template fails: {message}")]
+    #[diagnostic(code(resolve::template))]
+    Template {
+        /// What minijinja said.
+        message: String,
+    },
+    /// A template gave a value of the wrong type.
+    #[error("{what} must be {expected}, but the template gives {found}")]
+    #[diagnostic(code(resolve::template_type))]
+    TemplateType {
+        /// The key, in backticks.
+        what: String,
+        /// The type in words.
+        expected: String,
+        /// What it gave.
+        found: String,
+    },
+    /// A variable's template uses the variable itself.
+    #[error("the variable `{name}` is defined by itself: {path}")]
+    #[diagnostic(code(resolve::recursion), help("give one of them another name or a plain value"))]
+    Recursion {
+        /// The variable.
+        name: String,
+        /// The names on the way.
+        path: String,
+    },
+}

@@ -1,0 +1,265 @@
+//! Hosts and groups: who belongs where, and which variables apply in which order.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::error::ResolveError;
+use crate::diagnostic::Problem;
+use crate::event::HostName;
+use crate::load::inventory::{RawGroup, RawInventory};
+use crate::load::layer::Layer;
+use crate::load::source::Span;
+
+/// The group of all hosts.
+pub const ALL: &str = "all";
+/// The group of the hosts that are in no other.
+pub const UNGROUPED: &str = "ungrouped";
+
+/// A resolved inventory.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    hosts: IndexMap<HostName, Host>,
+    groups: IndexMap<Arc<str>, Group>,
+}
+
+/// A host and what it inherits.
+#[derive(Debug, Default)]
+pub struct Host {
+    /// Every group that it is in, directly or not, parents before children, without `all`.
+    pub groups: Vec<Arc<str>>,
+    /// Its variables, lowest precedence first: `all`, groups (parents before
+    /// children, equals by name), the host's own.
+    pub layers: Vec<Arc<Layer>>,
+    own: Vec<Arc<Layer>>,
+}
+
+/// A group and who is in it.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// Its hosts, directly or by way of a child, in inventory order.
+    pub hosts: Vec<HostName>,
+    layers: Vec<Arc<Layer>>,
+    direct: Vec<HostName>,
+    children: Vec<Arc<str>>,
+    depth: usize,
+}
+
+impl Inventory {
+    /// Merges inventory sources; later ones add to earlier ones and win over them.
+    ///
+    /// # Errors
+    /// Groups that contain each other, or a name that is both host and group.
+    pub fn build(sources: Vec<RawInventory>) -> Result<Self, Vec<Problem>> {
+        let mut inventory = Self::default();
+        inventory.groups.insert(ALL.into(), Group::default());
+        for source in sources {
+            let place = Span::whole(source.file);
+            for group in source.groups {
+                inventory.add(group);
+            }
+            inventory.check_names(place)?;
+        }
+        inventory.connect()?;
+        Ok(inventory)
+    }
+
+    /// An inventory of hosts without groups and variables, from names given inline.
+    #[must_use]
+    pub fn of_names<'n>(names: impl IntoIterator<Item = &'n str>) -> RawGroup {
+        let hosts = names.into_iter().map(|name| (name.to_owned(), None)).collect();
+        RawGroup { name: UNGROUPED.to_owned(), hosts, children: Vec::new(), layer: None }
+    }
+
+    /// The hosts, in the order in which they were first named.
+    pub fn hosts(&self) -> impl Iterator<Item = (&HostName, &Host)> {
+        self.hosts.iter()
+    }
+
+    /// A host by name.
+    #[must_use]
+    pub fn host(&self, name: &str) -> Option<(&HostName, &Host)> {
+        self.hosts.get_key_value(name)
+    }
+
+    /// A host's position in inventory order.
+    #[must_use]
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.hosts.get_index_of(name)
+    }
+
+    /// The groups, `all` first.
+    pub fn groups(&self) -> impl Iterator<Item = (&Arc<str>, &Group)> {
+        self.groups.iter()
+    }
+
+    /// A group by name.
+    #[must_use]
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.get(name)
+    }
+
+    fn add(&mut self, raw: RawGroup) {
+        let name: Arc<str> = raw.name.into();
+        let mut direct = Vec::new();
+        for (host, layer) in raw.hosts {
+            let host: HostName = host.into();
+            self.hosts.entry(Arc::clone(&host)).or_default().own.extend(layer);
+            direct.push(host);
+        }
+        let children: Vec<Arc<str>> = raw.children.into_iter().map(Arc::from).collect();
+        for child in &children {
+            self.groups.entry(Arc::clone(child)).or_default();
+        }
+        let group = self.groups.entry(name).or_default();
+        group.layers.extend(raw.layer);
+        group.direct.extend(direct);
+        group.children.extend(children);
+    }
+
+    fn check_names(&self, place: Span) -> Result<(), Vec<Problem>> {
+        let both = self.hosts.keys().filter(|host| self.groups.contains_key(&***host));
+        let problems: Vec<Problem> = both
+            .map(|name| ResolveError::AmbiguousName { name: name.to_string() })
+            .map(|error| Problem::new(error, Some(place)))
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Computes depths, members and every host's layers.
+    fn connect(&mut self) -> Result<(), Vec<Problem>> {
+        self.find_cycle()?;
+        self.adopt_strays();
+        let order = self.by_depth();
+        let members: Vec<BTreeSet<usize>> =
+            self.groups.values().map(|group| self.members(group)).collect();
+        for (index, members) in members.into_iter().enumerate() {
+            let names = members
+                .iter()
+                .map(|&at| Arc::clone(self.hosts.get_index(at).expect("a member is a host").0));
+            let names = names.collect();
+            self.groups[index].hosts = names;
+        }
+        // One pass over the groups in order of precedence reaches every host once
+        // per group that it is in, however many hosts there are.
+        for index in order {
+            let (name, group) = self.groups.get_index(index).expect("it was just listed");
+            for host in &group.hosts {
+                let host = self.hosts.get_mut(host).expect("a member is a host");
+                if &**name != ALL {
+                    host.groups.push(Arc::clone(name));
+                }
+                host.layers.extend(group.layers.iter().cloned());
+            }
+        }
+        for host in self.hosts.values_mut() {
+            host.layers.extend(host.own.iter().cloned());
+        }
+        Ok(())
+    }
+
+    /// Puts every group under `all` and every host without a group into `ungrouped`.
+    fn adopt_strays(&mut self) {
+        let mut with_parent: BTreeSet<Arc<str>> = BTreeSet::new();
+        let mut grouped: BTreeSet<HostName> = BTreeSet::new();
+        for (name, group) in &self.groups {
+            with_parent.extend(group.children.iter().cloned());
+            if &**name != ALL && &**name != UNGROUPED {
+                grouped.extend(group.direct.iter().cloned());
+            }
+        }
+        let strays: Vec<HostName> =
+            self.hosts.keys().filter(|host| !grouped.contains(*host)).cloned().collect();
+        let ungrouped = self.groups.entry(UNGROUPED.into()).or_default();
+        ungrouped.direct = strays;
+        let orphans: Vec<Arc<str>> = self
+            .groups
+            .keys()
+            .filter(|name| &***name != ALL && !with_parent.contains(*name))
+            .cloned()
+            .collect();
+        self.groups[ALL].children.extend(orphans);
+    }
+
+    /// Group indices, parents before children and equals by name; sets the depths.
+    fn by_depth(&mut self) -> Vec<usize> {
+        // Without cycles, the longest path from `all` settles within as many
+        // rounds as there are levels.
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for index in 0..self.groups.len() {
+                let depth = self.groups[index].depth + 1;
+                for child in self.groups[index].children.clone() {
+                    let child = self.groups.get_mut(&child).expect("children were added");
+                    if child.depth < depth {
+                        child.depth = depth;
+                        changed = true;
+                    }
+                }
+            }
+        }
+        let mut order: Vec<usize> = (0..self.groups.len()).collect();
+        order.sort_by_key(|&index| {
+            let (name, group) = self.groups.get_index(index).expect("an index in range");
+            (group.depth, Arc::clone(name))
+        });
+        order
+    }
+
+    fn members(&self, group: &Group) -> BTreeSet<usize> {
+        let mut members = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut todo = vec![group];
+        while let Some(group) = todo.pop() {
+            members.extend(group.direct.iter().filter_map(|host| self.hosts.get_index_of(host)));
+            for child in &group.children {
+                if seen.insert(child) {
+                    todo.push(&self.groups[child]);
+                }
+            }
+        }
+        members
+    }
+
+    fn find_cycle(&self) -> Result<(), Vec<Problem>> {
+        #[derive(Clone, Copy, PartialEq)]
+        enum State {
+            Open,
+            Done,
+        }
+        fn visit<'g>(
+            groups: &'g IndexMap<Arc<str>, Group>,
+            name: &'g str,
+            states: &mut HashMap<&'g str, State>,
+            path: &mut Vec<&'g str>,
+        ) -> Option<String> {
+            match states.get(name) {
+                Some(State::Done) => return None,
+                Some(State::Open) => return Some(name.to_owned()),
+                None => {}
+            }
+            states.insert(name, State::Open);
+            path.push(name);
+            for child in &groups[name].children {
+                if let Some(found) = visit(groups, child, states, path) {
+                    return Some(found);
+                }
+            }
+            path.pop();
+            states.insert(name, State::Done);
+            None
+        }
+        let mut states = HashMap::new();
+        for name in self.groups.keys() {
+            let mut path = Vec::new();
+            if let Some(group) = visit(&self.groups, name, &mut states, &mut path) {
+                let start = path.iter().position(|name| *name == group).unwrap_or_default();
+                let path = path[start..].join(" → ");
+                return Err(vec![Problem::new(ResolveError::GroupCycle { group, path }, None)]);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! A shell on the host that computes hashes beside the SFTP server.
+//!
+//! `/bin/sh` reads its commands from the channel, so that the login shell has
+//! nothing to quote or to expand, no path shows in a process list, and one
+//! channel serves all questions of a connection.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use ssh2::Channel;
+
+use super::trouble::Trouble;
+use super::wire::Wire;
+use crate::transport::link::Stop;
+
+/// How long the host may take to start a shell that answers at all. A login
+/// script that waits for a key would otherwise use up the whole transfer's time.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The longest answer that is read; ours are a line each.
+const LONGEST_OUTPUT: usize = 64 * 1024;
+/// What precedes every answer, so that greetings of login scripts are not
+/// mistaken for one.
+const MARK: &str = "sshoal-answer:";
+/// Errors are answers of their own here, and a full error stream would block.
+const PROLOGUE: &str = r#"exec 2>/dev/null
+sum() {
+  if command -v sha256sum >/dev/null; then sha256sum
+  elif command -v shasum >/dev/null; then shasum -a 256
+  elif command -v sha256 >/dev/null; then sha256
+  elif command -v openssl >/dev/null; then openssl dgst -sha256 -r
+  else echo none
+  fi
+}
+follow() {
+  if test -r "$1"; then
+    exec 3<"$1"
+    answer yes
+    answer "$(while read -r count && test "$count" -gt 0; do dd bs="$count" count=1 <&3; done | sum)"
+    exec 3<&-
+  else answer no
+  fi
+}
+answer() { printf 'sshoal-answer:%s\n' "$1"; }
+answer ready
+"#;
+
+/// What the host's shell says about a file's hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Sum {
+    /// SHA-256 in lower-case hexadecimal.
+    Known(String),
+    /// The file cannot be read, or is gone.
+    Unreadable,
+    /// No known program computes SHA-256.
+    NoTool,
+}
+
+/// A running `/bin/sh` on the host.
+pub(super) struct Shell {
+    channel: Channel,
+    pending: Vec<u8>,
+    output: Vec<u8>,
+}
+
+impl Shell {
+    /// Starts a shell; `None` when the host has none for us.
+    pub(super) fn open(wire: &mut Wire<'_>) -> Result<Option<Self>, Trouble> {
+        let opened = Self::greet(&mut wire.within(PATIENCE));
+        match opened {
+            Ok(shell) => Ok(Some(shell)),
+            Err(Trouble::Stop(Stop::Deadline)) if !wire.is_late() => Ok(None),
+            Err(Trouble::Stop(Stop::Refused(_)) | Trouble::Closed) => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    fn greet(wire: &mut Wire<'_>) -> Result<Self, Trouble> {
+        let mut channel = wire.drive(ssh2::Session::channel_session)?;
+        wire.drive(|_| channel.exec("/bin/sh"))?;
+        let mut shell = Self { channel, pending: Vec::new(), output: Vec::new() };
+        shell.say(PROLOGUE);
+        match shell.answer(wire)?.as_str() {
+            "ready" => Ok(shell),
+            _ => Err(Trouble::Closed),
+        }
+    }
+
+    /// Asks for the hash of the file at `path`, or of its first `prefix` bytes.
+    /// The host computes while this side does something else.
+    pub(super) fn ask_sum(&mut self, path: &str, prefix: Option<u64>) {
+        let path = quoted(path);
+        self.say(&match prefix {
+            None => format!("answer \"$(sum <{path})\"\n"),
+            Some(count) => {
+                format!("answer \"$(test -r {path} && head -c {count} <{path} | sum)\"\n")
+            }
+        });
+    }
+
+    /// Waits for what [`Shell::ask_sum`] asked for.
+    pub(super) fn sum(&mut self, wire: &mut Wire<'_>) -> Result<Sum, Trouble> {
+        let answer = self.answer(wire)?;
+        // `sha256sum` adds the file's name, BSD's `sha256` nothing.
+        let word = answer.split_whitespace().next().unwrap_or_default();
+        Ok(match word {
+            "none" => Sum::NoTool,
+            _ if word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                Sum::Known(word.to_ascii_lowercase())
+            }
+            _ => Sum::Unreadable,
+        })
+    }
+
+    /// Makes the host hash the file at `path` piece by piece, as
+    /// [`Shell::announce`] allows; [`Shell::sum`] then gives the hash.
+    pub(super) fn follow(&mut self, wire: &mut Wire<'_>, path: &str) -> Result<bool, Trouble> {
+        self.say(&format!("follow {}\n", quoted(path)));
+        // Until the answer is here nothing more may be sent: the shell reads its
+        // commands in blocks, and would swallow what is meant for the loop.
+        Ok(self.answer(wire)? == "yes")
+    }
+
+    /// Tells a following host that so many more bytes are there; 0 ends the file.
+    pub(super) fn announce(&mut self, count: u64) {
+        self.say(&format!("{count}\n"));
+    }
+
+    /// Whether `path` is a regular file of our own that no symbolic link leads to.
+    /// A temporary file that somebody else laid there must not be continued.
+    pub(super) fn is_own(&mut self, wire: &mut Wire<'_>, path: &str) -> Result<bool, Trouble> {
+        let path = quoted(path);
+        self.say(&format!(
+            "if test -f {path} && test ! -h {path} && test -O {path}; then answer yes; else answer no; fi\n"
+        ));
+        Ok(self.answer(wire)? == "yes")
+    }
+
+    /// Copies the first `count` bytes of `from` to `to`, which must not exist.
+    pub(super) fn copy(
+        &mut self,
+        wire: &mut Wire<'_>,
+        from: &str,
+        to: &str,
+        count: u64,
+    ) -> Result<bool, Trouble> {
+        let (from, to) = (quoted(from), quoted(to));
+        self.say(&format!(
+            "if (set -C; umask 077; head -c {count} <{from} >{to}); then answer yes; else answer no; fi\n"
+        ));
+        Ok(self.answer(wire)? == "yes")
+    }
+
+    fn say(&mut self, text: &str) {
+        self.pending.extend_from_slice(text.as_bytes());
+    }
+
+    /// Hands pending commands to the channel as far as it takes them, and takes
+    /// what has arrived; tells whether anything moved.
+    pub(super) fn poke(&mut self, wire: &mut Wire<'_>) -> Result<bool, Trouble> {
+        let mut progress = false;
+        if !self.pending.is_empty() {
+            let written = self.channel.write(&self.pending);
+            if let Some(count) = wire.moved(written)? {
+                self.pending.drain(..count);
+                progress = true;
+            }
+        }
+        let mut buffer = [0; 4096];
+        let read = self.channel.read(&mut buffer);
+        if let Some(count) = wire.moved(read)? {
+            self.output.extend_from_slice(&buffer[..count]);
+            progress = true;
+        }
+        Ok(progress)
+    }
+
+    fn answer(&mut self, wire: &mut Wire<'_>) -> Result<String, Trouble> {
+        loop {
+            while let Some(end) = self.output.iter().position(|&byte| byte == b'\n') {
+                let line: Vec<u8> = self.output.drain(..=end).collect();
+                let line = String::from_utf8_lossy(&line);
+                if let Some((_, answer)) = line.trim_end().split_once(MARK) {
+                    return Ok(answer.to_owned());
+                }
+            }
+            if self.output.len() > LONGEST_OUTPUT {
+                return Err(Trouble::Closed);
+            }
+            wire.check()?;
+            if !self.poke(wire)? {
+                if self.channel.eof() {
+                    return Err(Trouble::Closed);
+                }
+                wire.wait()?;
+            }
+        }
+    }
+}
+
+/// `text` as one word of a POSIX shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

@@ -1,0 +1,231 @@
+//! From this machine to the host: into a temporary file beside the target, which
+//! takes the target's place when all of it has arrived.
+
+use openssl::sha::Sha256;
+
+use super::follow::Follower;
+use super::job::Job;
+use super::naming::{hexadecimal, join, spare_name, staging_name};
+use super::packet::Attributes;
+use super::remote::{RemoteFile, RemoteStaging, make_directories};
+use super::resume;
+use super::source::{Source, absorb, path_text};
+use super::stream;
+use super::trouble::Trouble;
+use crate::failure::{ErrorCode, Failure};
+use crate::transport::Transferred;
+
+/// Uploads what the job's spec says.
+pub(super) fn upload(job: &mut Job<'_>) -> Result<Transferred, Failure> {
+    let path = &job.spec.local_path;
+    let mut source = Source::open(job.spec).map_err(|error| job.local(&error, "read", path))?;
+    job.total = source.size();
+    let target = RemoteFile::find(job)?;
+    if let Some(there) = already_there(job, &mut source, &target)? {
+        return Ok(there);
+    }
+    let (directory, name) = target.parts();
+    if target.attributes.is_none() && job.spec.create_dirs {
+        make_directories(job, directory)?;
+    }
+    let origin = path_text(&job.spec.local_path);
+    let staged = join(directory, &staging_name(name, &origin));
+    let mut hash = Sha256::new();
+    let partial = match job.spec.resume {
+        true => resume::upload(job, &mut source, &target, &staged, &mut hash)?,
+        false => None,
+    };
+    let mut staging = match partial {
+        Some(staging) => staging,
+        None => match RemoteStaging::create(job, staged)? {
+            Some(staging) => staging,
+            None => {
+                let spare = join(directory, &spare_name(name, &origin));
+                RemoteStaging::create(job, spare)?.ok_or_else(|| {
+                    Failure::new(
+                        ErrorCode::TransferFailed,
+                        format!("no temporary file can be created in `{directory}` on the host"),
+                    )
+                })?
+            }
+        },
+    };
+    let finished = fill(job, &mut source, &mut staging, hash, &target)
+        .and_then(|(sum, found)| publish(job, &staging, &target, sum, found));
+    match finished {
+        Ok(transferred) => Ok(transferred),
+        // What is damaged is not worth continuing.
+        Err(failure) if job.spec.resume && failure.code != ErrorCode::TransferVerifyFailed => {
+            staging.keep(job);
+            Err(failure)
+        }
+        Err(failure) => {
+            staging.discard(job);
+            Err(failure)
+        }
+    }
+}
+
+/// Leaves alone what is there already; only its mode may have to change.
+fn already_there(
+    job: &mut Job<'_>,
+    source: &mut Source,
+    target: &RemoteFile,
+) -> Result<Option<Transferred>, Failure> {
+    let Some(attributes) = target.attributes else { return Ok(None) };
+    if attributes.size != Some(source.size()) {
+        return Ok(None);
+    }
+    // The host hashes its file while this side hashes the source.
+    let asked = job.ask_sum(&target.path, None).map_err(|trouble| job.interrupted(trouble))?;
+    if !asked {
+        return Ok(None);
+    }
+    let mut hash = Sha256::new();
+    read_through(job, source, 0, source.size(), &mut hash)?;
+    let local = hexadecimal(&hash.finish());
+    let remote = job.sum().map_err(|trouble| job.interrupted(trouble))?;
+    if remote.as_deref() != Some(local.as_str()) {
+        return Ok(None);
+    }
+    let wanted = job.spec.mode.filter(|mode| attributes.permissions() != Some(*mode));
+    if let Some(mode) = wanted {
+        job.sftp
+            .setstat(&mut job.wire, &target.path, Attributes::of_mode(mode))
+            .map_err(|trouble| job.remote(trouble, "change the mode of", &target.path))?;
+    }
+    let mut transferred = job.done(Some(local), true);
+    transferred.changed = wanted.is_some();
+    Ok(Some(transferred))
+}
+
+/// Sends the rest of the source, and gives the temporary file its mode and owner.
+/// Returns the source's hash, and the temporary file's where the host told it.
+fn fill(
+    job: &mut Job<'_>,
+    source: &mut Source,
+    staging: &mut RemoteStaging,
+    hash: Sha256,
+    target: &RemoteFile,
+) -> Result<(String, Option<String>), Failure> {
+    let mut follower =
+        Follower::start(job, &staging.path).map_err(|trouble| job.interrupted(trouble))?;
+    let hash = stream::send(job, source, staging, hash, follower.as_mut())?;
+    let path = &job.spec.local_path;
+    if !source.is_unchanged().map_err(|error| job.local(&error, "read", path))? {
+        return Err(stream::source_changed(&job.spec.local_path_shown));
+    }
+    keep_owner(job, staging, target)?;
+    let kept = target.attributes.and_then(|attributes| attributes.permissions());
+    let mode = job.spec.mode.or(kept).unwrap_or_else(|| source.mode());
+    job.sftp
+        .fsetstat(&mut job.wire, staging.handle(), Attributes::of_mode(mode))
+        .map_err(|trouble| job.remote(trouble, "set the mode of", &staging.path))?;
+    staging.close(job).map_err(|trouble| {
+        let full = job.full_file_system(&trouble, &staging.path);
+        full.unwrap_or_else(|| job.remote(trouble, "write", &staging.path))
+    })?;
+    let found = match follower {
+        Some(follower) => follower.finish(job).map_err(|trouble| job.interrupted(trouble))?,
+        None if job.spec.verify => sum_of(job, &staging.path)?,
+        None => None,
+    };
+    Ok((hexadecimal(&hash.finish()), found))
+}
+
+/// A file that is replaced keeps its owner where the login user may say so: a root
+/// login must not take a service's files away from it.
+fn keep_owner(
+    job: &mut Job<'_>,
+    staging: &RemoteStaging,
+    target: &RemoteFile,
+) -> Result<(), Failure> {
+    let Some(owner) = target.attributes.and_then(|attributes| attributes.owner) else {
+        return Ok(());
+    };
+    let ours = job
+        .sftp
+        .fstat(&mut job.wire, staging.handle())
+        .map_err(|trouble| job.remote(trouble, "look at", &staging.path))?;
+    if ours.owner == Some(owner) {
+        return Ok(());
+    }
+    let attributes = Attributes { owner: Some(owner), ..Attributes::default() };
+    match job.sftp.fsetstat(&mut job.wire, staging.handle(), attributes) {
+        Ok(()) => Ok(()),
+        Err(Trouble::Status { .. }) => {
+            job.warnings.push(format!(
+                "`{}` belonged to {}:{} and belongs to the login user now",
+                job.spec.remote_path, owner.0, owner.1
+            ));
+            Ok(())
+        }
+        Err(trouble) => Err(job.interrupted(trouble)),
+    }
+}
+
+/// Moves the temporary file into place, unless its hash is another than `sum`.
+fn publish(
+    job: &mut Job<'_>,
+    staging: &RemoteStaging,
+    target: &RemoteFile,
+    sum: String,
+    found: Option<String>,
+) -> Result<Transferred, Failure> {
+    let mut verified = false;
+    match found {
+        Some(found) if found == sum => verified = true,
+        Some(found) => return Err(job.differs(&sum, &found)),
+        None => {}
+    }
+    match rename(job, staging, target) {
+        Ok(()) => {}
+        // Another transfer of the same source that shared this temporary file was
+        // faster; what counts is what is in place now.
+        Err(trouble)
+            if trouble.is_missing() && sum_of(job, &target.path)?.as_ref() == Some(&sum) =>
+        {
+            verified = true;
+        }
+        Err(trouble) => return Err(job.remote(trouble, "replace", &target.path)),
+    }
+    if job.spec.verify && !verified {
+        job.warn_unverified();
+    }
+    Ok(job.done(Some(sum), verified))
+}
+
+fn sum_of(job: &mut Job<'_>, path: &str) -> Result<Option<String>, Failure> {
+    let sum = job.ask_sum(path, None).and_then(|_| job.sum());
+    sum.map_err(|trouble| job.interrupted(trouble))
+}
+
+fn rename(job: &mut Job<'_>, staging: &RemoteStaging, target: &RemoteFile) -> Result<(), Trouble> {
+    match job.sftp.rename(&mut job.wire, &staging.path, &target.path) {
+        // Version 3 alone cannot replace a file in one step. For a moment there is
+        // none, but never half of one.
+        Err(Trouble::Status { .. }) if !job.sftp.renames_over() && target.attributes.is_some() => {
+            job.sftp.remove(&mut job.wire, &target.path)?;
+            job.sftp.rename(&mut job.wire, &staging.path, &target.path)
+        }
+        renamed => renamed,
+    }
+}
+
+/// Feeds the source's bytes from `from` up to `to` to `hash`, and leaves the
+/// source at `to`.
+pub(super) fn read_through(
+    job: &Job<'_>,
+    source: &mut Source,
+    from: u64,
+    to: u64,
+    hash: &mut Sha256,
+) -> Result<(), Failure> {
+    let path = &job.spec.local_path;
+    let failed = |error| job.local(&error, "read", path);
+    source.rewind_to(from).map_err(failed)?;
+    match absorb(source, to - from, hash, &job.wire) {
+        Ok(read) => read.map_err(failed),
+        Err(stop) => Err(job.interrupted(stop.into())),
+    }
+}

@@ -1,0 +1,100 @@
+//! A link together with the limits of the transfer that uses it.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use ssh2::Session;
+
+use super::trouble::Trouble;
+use crate::transport::Cancel;
+use crate::transport::link::{Deadline, Link, Stop, classify};
+
+/// How long cleaning up after a failure may take. The user already waits for
+/// more than was asked for, so it is short.
+const GRACE: Duration = Duration::from_secs(3);
+/// `LIBSSH2_ERROR_CHANNEL_CLOSED`, `_CHANNEL_EOF_SENT`: the channel is over, the
+/// connection lives.
+const CHANNEL_OVER: [i32; 2] = [-26, -27];
+
+/// A link, the deadline of the transfer, and its cancel flag.
+pub(super) struct Wire<'a> {
+    link: &'a mut Link,
+    deadline: Deadline,
+    cancel: Cancel,
+}
+
+impl<'a> Wire<'a> {
+    pub(super) fn new(link: &'a mut Link, timeout: Option<Duration>, cancel: &Cancel) -> Self {
+        // A limit beyond what the clock can tell is no limit.
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Self { link, deadline, cancel: cancel.clone() }
+    }
+
+    /// The same link for cleaning up: a short deadline of its own, deaf to cancel.
+    pub(super) fn grace(&mut self) -> Wire<'_> {
+        Wire::new(self.link, Some(GRACE), &Cancel::default())
+    }
+
+    /// Whether a packet is half-sent.
+    pub(super) fn is_stuck(&self) -> bool {
+        use ssh2::BlockDirections::{Both, Outbound};
+        matches!(self.link.session().block_directions(), Outbound | Both)
+    }
+
+    /// The same link with a nearer deadline.
+    pub(super) fn within(&mut self, limit: Duration) -> Wire<'_> {
+        let near = Instant::now() + limit;
+        let deadline = Some(self.deadline.map_or(near, |deadline| deadline.min(near)));
+        Wire { link: self.link, deadline, cancel: self.cancel.clone() }
+    }
+
+    /// Whether the transfer's own deadline has passed.
+    pub(super) fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Fails when the deadline has passed or the run is being cancelled. Work that
+    /// never has to wait for the peer asks this, or it would hear neither.
+    pub(super) fn check(&self) -> Result<(), Stop> {
+        if self.cancel.is_cancelled() {
+            return Err(Stop::Cancelled);
+        }
+        if self.is_late() {
+            return Err(Stop::Deadline);
+        }
+        Ok(())
+    }
+
+    /// Sleeps until the peer can be written to or read from.
+    pub(super) fn wait(&mut self) -> Result<(), Stop> {
+        self.link.wait(self.deadline, &self.cancel)
+    }
+
+    /// Repeats `operation` until it stops answering EAGAIN.
+    pub(super) fn drive<T>(
+        &mut self,
+        operation: impl FnMut(&Session) -> Result<T, ssh2::Error>,
+    ) -> Result<T, Stop> {
+        self.link.drive(self.deadline, &self.cancel, operation)
+    }
+
+    /// Tells what a channel's read or write gave: bytes moved, `None` when it would
+    /// block.
+    pub(super) fn moved(&mut self, result: io::Result<usize>) -> Result<Option<usize>, Trouble> {
+        match result {
+            Ok(0) => Ok(None),
+            Ok(count) => Ok(Some(count)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            // `io::Error` has lost libssh2's code; the session still knows it.
+            Err(error) => Err(match ssh2::Error::last_session_error(self.link.session()) {
+                Some(cause) if is_channel_over(&cause) => Trouble::Closed,
+                Some(cause) => Trouble::Stop(classify(cause)),
+                None => Trouble::Stop(Stop::Lost(error.to_string())),
+            }),
+        }
+    }
+}
+
+fn is_channel_over(error: &ssh2::Error) -> bool {
+    matches!(error.code(), ssh2::ErrorCode::Session(code) if CHANNEL_OVER.contains(&code))
+}

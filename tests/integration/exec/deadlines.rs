@@ -1,0 +1,172 @@
+//! Commands that are given up: what is kept of them and what is left of them.
+
+use std::time::{Duration, Instant};
+
+use sshoal::plan::spec::{ExecOptions, SudoSpec};
+use sshoal::secret::Secret;
+use sshoal::transport::Cancel;
+
+use super::{cancel_after, connect, elevated, failure, options, output, plain, run, shown, text};
+use crate::lab::Lab;
+use crate::lab::processes::{processes_that_mention, wait_until};
+
+/// A `sleep` that no other test has.
+fn unique_sleep(seconds: u32) -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("sleep {seconds}.{}{count:04}", std::process::id())
+}
+
+fn assert_gone(sleep: &str) {
+    let gone = wait_until(Duration::from_secs(3), || processes_that_mention(sleep).is_empty());
+    if !gone {
+        let list =
+            crate::lab::processes::tool("ps", &["-eo", "pid,ppid,pgid,sid,stat,user,args"], "");
+        panic!("`{sleep}` is still there:\n{list}");
+    }
+}
+
+#[test]
+fn the_limit_is_total_and_what_was_printed_is_kept() {
+    let lab = Lab::get();
+    let mut connection = plain(&lab);
+    let options = ExecOptions { timeout: Some(Duration::from_secs(1)), ..options() };
+    let began = Instant::now();
+    let line = "while :; do echo tick; sleep 0.1; done";
+    let execution = run(&mut connection, line, &options);
+    assert_eq!(failure(&execution), "command_timeout");
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert!(text(&execution.output.bytes).starts_with("tick\ntick\n"));
+    assert_eq!(execution.warnings, [""; 0]);
+    // The connection is as good as before.
+    assert_eq!(output(&mut connection, "echo on", &super::options()), "on\n");
+}
+
+#[test]
+fn a_flood_does_not_outrun_the_limit() {
+    let lab = Lab::get();
+    let mut connection = plain(&lab);
+    let options = ExecOptions { timeout: Some(Duration::from_secs(1)), ..options() };
+    let began = Instant::now();
+    assert_eq!(failure(&run(&mut connection, "yes", &options)), "command_timeout");
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert_eq!(output(&mut connection, "echo on", &super::options()), "on\n");
+}
+
+#[test]
+fn children_are_gone_after_the_limit() {
+    let lab = Lab::get();
+    for user in [&lab.users.plain, &lab.users.sh] {
+        let mut connection = connect(lab.sshd(), user);
+        for pty in [false, true] {
+            let sleep = unique_sleep(300);
+            let line =
+                format!("trap '' HUP; (timeout 400 {sleep} & {sleep}) & {sleep} | cat; echo never");
+            let options = ExecOptions { timeout: Some(Duration::from_secs(1)), pty, ..options() };
+            let execution = run(&mut connection, &line, &options);
+            assert_eq!(failure(&execution), "command_timeout");
+            assert_eq!(execution.warnings, [""; 0], "{}", shown(&execution));
+            assert_gone(&sleep);
+        }
+    }
+}
+
+#[test]
+fn a_command_that_ignores_term_is_killed() {
+    let lab = Lab::get();
+    let mut connection = plain(&lab);
+    let sleep = unique_sleep(300);
+    let line = format!("trap '' TERM HUP INT; {sleep}; {sleep}");
+    let options = ExecOptions { timeout: Some(Duration::from_millis(700)), ..options() };
+    let execution = run(&mut connection, &line, &options);
+    assert_eq!(failure(&execution), "command_timeout");
+    assert_eq!(execution.warnings, [""; 0]);
+    assert!(execution.duration < Duration::from_secs(5));
+    assert_gone(&sleep);
+}
+
+#[test]
+fn children_of_root_are_gone_too() {
+    let lab = Lab::get();
+    let (asked, trusted) = (&lab.users.sudoer, &lab.users.nopasswd);
+    for (user, password) in [(asked, Some(asked.password.as_str())), (trusted, None)] {
+        let mut connection = connect(lab.sshd(), user);
+        for pty in [false, true] {
+            let sleep = unique_sleep(300);
+            let line = format!("echo on; (timeout 400 {sleep} & {sleep}) & {sleep} | cat");
+            let options = ExecOptions {
+                timeout: Some(Duration::from_millis(1500)),
+                ..elevated(password, pty)
+            };
+            let execution = run(&mut connection, &line, &options);
+            assert_eq!(failure(&execution), "command_timeout");
+            assert_eq!(text(&execution.output.bytes), "on\n");
+            assert_eq!(execution.warnings, [""; 0], "pty: {pty}");
+            assert_gone(&sleep);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_ended_is_told() {
+    let lab = Lab::get();
+    let user = &lab.users.nopasswd;
+    let mut connection = connect(lab.sshd(), user);
+    let sleep = unique_sleep(4);
+    let sudo = Some(SudoSpec { password: None, user: None, shell: false });
+    let options = ExecOptions { timeout: Some(Duration::from_secs(1)), sudo, ..options() };
+    let execution = run(&mut connection, &sleep, &options);
+    assert_eq!(failure(&execution), "command_timeout");
+    assert_eq!(execution.warnings.len(), 1, "{}", shown(&execution));
+}
+
+#[test]
+fn cancelling_ends_the_command_at_once() {
+    let lab = Lab::get();
+    let user = &lab.users.sudoer;
+    let mut connection = connect(lab.sshd(), user);
+    for options in [options(), elevated(Some(&user.password), true)] {
+        let sleep = unique_sleep(300);
+        let cancel = cancel_after(Duration::from_millis(800));
+        let line = format!("echo on; {sleep}");
+        let execution = connection.execute(&line, &options, true, &cancel);
+        assert_eq!(failure(&execution), "cancelled");
+        assert_eq!(text(&execution.output.bytes), "on\n");
+        assert!(execution.duration < Duration::from_secs(4));
+        assert_gone(&sleep);
+    }
+}
+
+#[test]
+fn a_lost_connection_keeps_the_output_and_leaves_the_command() {
+    let lab = Lab::get();
+    let server = crate::lab::SshdOptions::default().start();
+    let mut connection = connect(&server, &lab.users.plain);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(700));
+            server.end_sessions();
+        });
+        let execution =
+            connection.execute("echo on; sleep 20", &options(), true, &Cancel::default());
+        assert_eq!(failure(&execution), "connection_lost");
+        assert_eq!(text(&execution.output.bytes), "on\n");
+        assert!(shown(&execution).contains("may still run on the host"));
+    });
+}
+
+#[test]
+fn a_password_is_in_no_process_list_while_sudo_runs() {
+    let lab = Lab::get();
+    let user = &lab.users.sudoer;
+    let mut connection = connect(lab.sshd(), user);
+    let password = Secret::new(user.password.as_str());
+    for pty in [false, true] {
+        let sudo = Some(SudoSpec { password: Some(password.clone()), user: None, shell: true });
+        let options = ExecOptions { pty, sudo, ..options() };
+        let list = output(&mut connection, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '", &options);
+        assert!(list.contains("sudo -S -p"));
+        assert!(!list.contains(&user.password));
+    }
+}
