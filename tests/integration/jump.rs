@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use sshoal::credential::PrivateKey;
 use sshoal::failure::{ErrorCode, Failure};
 use sshoal::plan::spec::{
-    ConnectTimeouts, ConnectionSpec, Credentials, ExecOptions, HostKeyPolicy,
+    ConnectTimeouts, ConnectionSpec, Credentials, ExecOptions, HostKeyPolicy, TransferSpec,
 };
 use sshoal::secret::Secret;
+use sshoal::transfer::TransferOperation;
 use sshoal::transport::{
     Cancel, Connected, Connector, ConnectorConfig, Ending, Execution, SshConnector,
 };
@@ -168,6 +169,43 @@ fn much_data_goes_through_unharmed_beside_other_targets() {
                 let done = bench.run(&target, "head -c 16000000 /dev/zero; echo end >&2");
                 assert_eq!(done.ending, Ending::Exited(0));
                 assert_eq!((done.output.total, done.error.bytes), (16_000_000, b"end\n".to_vec()));
+            });
+        }
+    });
+}
+
+#[test]
+fn uploads_go_through_unharmed_beside_each_other() {
+    let lab = Lab::get();
+    let proxy = Arc::new(by_key(lab.bastion(), &lab.users.plain));
+    let bench = Bench::new();
+    let dir = lab.scratch();
+    let local = dir.path().join("data");
+    let bytes: Vec<u8> = (0u32..6_000_000).flat_map(u32::to_le_bytes).collect();
+    std::fs::write(&local, &bytes).unwrap();
+    thread::scope(|scope| {
+        for number in 0..3 {
+            let target = through(&proxy, by_key(lab.sshd(), &lab.users.plain));
+            let spec = TransferSpec {
+                operation: TransferOperation::Upload,
+                local_path: local.clone(),
+                local_path_shown: "data".to_owned(),
+                content: None,
+                remote_path: format!("jumped-{number}"),
+                resume: false,
+                chunk_size: 32768,
+                timeout: Some(Duration::from_secs(120)),
+                mode: None,
+                create_dirs: false,
+                verify: true,
+            };
+            let (bench, bytes) = (&bench, &bytes);
+            let landed = lab.users.plain.home.join(&spec.remote_path);
+            scope.spawn(move || {
+                let mut connected = bench.connect(&target).unwrap_or_else(|f| panic!("{f:?}"));
+                let done = connected.connection.transfer(&spec, &Cancel::default()).unwrap();
+                assert!(done.changed && done.record.verified, "{done:?}");
+                assert!(std::fs::read(landed).unwrap() == *bytes);
             });
         }
     });
