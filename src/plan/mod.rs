@@ -5,10 +5,13 @@
 //! are found in one pass.
 
 mod action;
+mod base;
 mod collect;
 mod connection;
+mod downloads;
 mod error;
 pub mod model;
+mod name;
 mod play;
 mod requests;
 pub mod show;

@@ -1,27 +1,23 @@
 //! Expands plays over their hosts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use minijinja::value::Value;
 
-use super::Planner;
-use super::action;
-use super::error::PlanError;
+use super::base::decode_layer;
 use super::model::{Lane, PlannedPlay, PlannedTask, TaskBody, TaskHeader};
-use super::spec::Action;
+use super::name::written_name;
 use super::task::{Deferred, Expansion, HostBase, HostTask};
+use super::{Planner, action, downloads};
 use crate::diagnostic::Problem;
-use crate::event::{ActionKind, HostName};
-use crate::load::decode::{At, Decoder, OneOrMany, Templated};
+use crate::event::HostName;
+use crate::load::decode::{At, OneOrMany, Templated};
 use crate::load::layer::Layer;
 use crate::load::playbook::{RawPlay, RawTask};
-use crate::load::request::{ConnectionArgs, DriverArgs, FILE_TRANSFER, Options};
 use crate::resolve::pattern;
 use crate::resolve::render::Miss;
 use crate::resolve::scope::{Frame, Scope};
-use crate::transfer::TransferOperation;
 
 /// The names that earlier tasks of each host register.
 pub(super) type Known = HashMap<HostName, Arc<BTreeSet<Arc<str>>>>;
@@ -60,7 +56,7 @@ impl Planner {
             let base = Arc::new(base);
             lanes.push(self.lane(&host, &base, &shapes, known, problems));
         }
-        check_downloads(&lanes, &shapes, problems);
+        downloads::check(&lanes, &shapes, problems);
         let tasks = shapes.into_iter().map(|shape| shape.header).collect();
         Some(PlannedPlay { name, tasks, lanes })
     }
@@ -102,7 +98,7 @@ impl Planner {
         Some((pattern, hosts))
     }
 
-    fn global_frame(&self) -> Arc<Frame> {
+    pub(super) fn global_frame(&self) -> Arc<Frame> {
         let scope = Scope {
             world: Arc::clone(&self.world),
             host: "all".into(),
@@ -110,17 +106,6 @@ impl Planner {
             play_hosts: Value::from(Vec::<String>::new()),
         };
         Frame::new(Arc::new(scope), None, None, Arc::default(), BTreeMap::new())
-    }
-
-    fn play_name(&self, raw: &RawPlay, pattern: &str, problems: &mut Vec<Problem>) -> Arc<str> {
-        match raw.name.as_ref().map(|name| self.global_frame().value(name, "`name`")) {
-            Some(Ok(name)) => name.into(),
-            Some(Err(Miss::Problem(problem))) => {
-                problems.push(*problem);
-                pattern.into()
-            }
-            _ => pattern.into(),
-        }
     }
 
     /// The play's tasks that the tags select, with the ids that all its tasks have.
@@ -151,103 +136,6 @@ impl Planner {
             shapes.push(TaskShape { raw: Arc::new(task.clone()), header: Arc::new(header), layer });
         }
         shapes
-    }
-
-    /// A host's variables and merged defaults in a play.
-    fn base(
-        &self,
-        raw: &RawPlay,
-        play_layer: Option<&Arc<Layer>>,
-        host: &HostName,
-        play_hosts: &Value,
-        problems: &mut Vec<Problem>,
-    ) -> Option<HostBase> {
-        let mut scope = Scope::of_host(&self.world, host);
-        scope.play_hosts = play_hosts.clone();
-        let mut connection = ConnectionArgs::default();
-        let mut driver = DriverArgs::default();
-        let mut options = Options::default();
-        let mut merge = |layer: &Layer| {
-            if let Some(args) = &layer.connection {
-                connection = ConnectionArgs::clone(args).over(&connection);
-            }
-            if let Some(args) = &layer.driver {
-                driver = DriverArgs::clone(args).over(&driver);
-            }
-            if let Some(args) = &layer.options {
-                options = Options::clone(args).over(&options);
-            }
-        };
-        scope.layers.iter().for_each(|layer| merge(layer));
-        if let Some(layer) = play_layer {
-            merge(layer);
-            scope.layers.push(Arc::clone(layer));
-        }
-        merge(&Layer {
-            connection: raw.connection_args.as_ref().map(|at| Box::new(at.value.clone())),
-            driver: raw.driver_args.as_ref().map(|at| Box::new(at.value.clone())),
-            options: raw.options.as_ref().map(|at| Box::new(at.value.clone())),
-            ..Layer::default()
-        });
-        for path in self.vars_files(raw, &scope, problems)? {
-            match self.store.vars(&self.world.sources, &path) {
-                Ok(layer) => {
-                    merge(&layer);
-                    scope.layers.push(layer);
-                }
-                Err(errors) => {
-                    problems.extend(errors);
-                    return None;
-                }
-            }
-        }
-        Some(HostBase {
-            scope: Arc::new(scope),
-            default_address: Some(Arc::clone(host)),
-            connection,
-            driver,
-            options,
-            spec: OnceLock::new(),
-        })
-    }
-
-    fn vars_files(
-        &self,
-        raw: &RawPlay,
-        scope: &Scope,
-        problems: &mut Vec<Problem>,
-    ) -> Option<Vec<PathBuf>> {
-        let Some(at) = &raw.vars_files else { return Some(Vec::new()) };
-        let single;
-        let files: Vec<&At<Templated<String>>> = match &at.value {
-            OneOrMany::One(one) => {
-                single = At { value: one.clone(), span: at.span, key: at.key };
-                vec![&single]
-            }
-            OneOrMany::Many(many) => many.iter().collect(),
-        };
-        let frame =
-            Frame::new(Arc::new(scope.clone()), None, None, Arc::default(), BTreeMap::new());
-        let mut paths = Vec::new();
-        for file in files {
-            match frame.value(file, "an item of `vars_files`") {
-                Ok(path) => {
-                    let path = self.world.path(&path, file.span.map(|span| span.file));
-                    if let Err(error) = std::fs::File::open(&path) {
-                        let error = crate::load::unreadable(&path, &error);
-                        problems.push(Problem::new(error, file.span));
-                        return None;
-                    }
-                    paths.push(path);
-                }
-                Err(Miss::Problem(problem)) => {
-                    problems.push(problem.on_host(&scope.host));
-                    return None;
-                }
-                Err(Miss::Pending(_)) => return None,
-            }
-        }
-        Some(paths)
     }
 
     /// A host's tasks.
@@ -302,100 +190,5 @@ impl Planner {
         }
         let address = address.map_or_else(|| Arc::clone(host), Arc::from);
         Lane { host: Arc::clone(host), address, tasks }
-    }
-
-    /// The task's name on this host. One that waits for a result keeps its text.
-    fn task_name(
-        &self,
-        shape: &TaskShape,
-        base: &Arc<HostBase>,
-        names: &Arc<BTreeSet<Arc<str>>>,
-        problems: &mut Vec<Problem>,
-    ) -> Arc<str> {
-        let Some(at @ At { value: Templated::Template(_), .. }) = &shape.raw.value.name else {
-            return Arc::clone(&shape.header.name);
-        };
-        let scope = Arc::clone(&base.scope);
-        let frame =
-            Frame::new(scope, shape.layer.clone(), None, Arc::clone(names), BTreeMap::new());
-        match frame.value(at, "`name`") {
-            Ok(name) => name.into(),
-            Err(Miss::Pending(_)) => Arc::clone(&shape.header.name),
-            Err(Miss::Problem(problem)) => {
-                problems.push(problem.on_host(&base.scope.host));
-                Arc::clone(&shape.header.name)
-            }
-        }
-    }
-}
-
-/// Variables with the request defaults among them.
-fn decode_layer(vars: &At<crate::load::playbook::Vars>, problems: &mut Vec<Problem>) -> Layer {
-    let mut decoder = Decoder::new(true, vars.span);
-    let layer = Layer::decode(vars.value.clone(), &mut decoder);
-    problems.extend(decoder.finish());
-    layer
-}
-
-/// What reports call a task: its name, or what it does.
-fn written_name(raw: &RawTask) -> String {
-    let text = |text: &Templated<String>| match text {
-        Templated::Value(text) | Templated::Template(text) => text.clone(),
-    };
-    if let Some(name) = &raw.name {
-        return text(&name.value);
-    }
-    if let Some(transfer) = raw.transfer() {
-        let path = |at: &Option<At<Templated<String>>>| {
-            at.as_ref().map(|at| text(&at.value)).unwrap_or_default()
-        };
-        let operation = match &transfer.value.operation {
-            Some(At { value: Templated::Value(operation), .. }) => match operation {
-                crate::load::request::OperationName::Upload => "upload",
-                crate::load::request::OperationName::Download => "download",
-            },
-            _ => "transfer",
-        };
-        return format!("{operation} {}", path(&transfer.value.remote_path));
-    }
-    let commands = raw.command.as_ref().or(raw.config.as_ref());
-    let first = match commands.map(|at| &at.value) {
-        Some(OneOrMany::One(one)) => text(one),
-        Some(OneOrMany::Many(many)) => many.first().map(|at| text(&at.value)).unwrap_or_default(),
-        None => FILE_TRANSFER.to_owned(),
-    };
-    let line = first.lines().next().unwrap_or_default();
-    match line.char_indices().nth(60) {
-        Some((at, _)) => format!("{}…", &line[..at]),
-        None if line.len() < first.trim_end().len() => format!("{line} …"),
-        None => line.to_owned(),
-    }
-}
-
-/// Several hosts must not download to one file.
-fn check_downloads(lanes: &[Lane], shapes: &[TaskShape], problems: &mut Vec<Problem>) {
-    for (index, shape) in shapes.iter().enumerate() {
-        if shape.header.action != ActionKind::FileTransfer {
-            continue;
-        }
-        let mut targets: HashMap<&PathBuf, usize> = HashMap::new();
-        for lane in lanes {
-            let TaskBody::Ready(steps) = &lane.tasks[index].body else { continue };
-            for step in steps.iter().filter(|step| !step.skip) {
-                if let Action::FileTransfer(spec) = &step.action
-                    && spec.operation == TransferOperation::Download
-                {
-                    *targets.entry(&spec.local_path).or_default() += 1;
-                }
-            }
-        }
-        let mut shared: Vec<_> = targets.into_iter().filter(|(_, count)| *count > 1).collect();
-        shared.sort();
-        for (path, count) in shared {
-            let path = path.display().to_string();
-            let at = shape.raw.value.transfer().and_then(|at| at.value.local_path.as_ref());
-            let span = at.and_then(|at| at.span);
-            problems.push(Problem::new(PlanError::SharedDownload { path, count }, span));
-        }
     }
 }
