@@ -18,7 +18,7 @@ use crate::execute::{ExecuteOptions, execute};
 use crate::exit_code::ExitCode;
 use crate::load::LoadError;
 use crate::plan::Planned;
-use crate::report::{self, Ndjson, ReportBuilder, Terminal, TerminalOptions};
+use crate::report::{self, Ndjson, ReportBuilder, Terminal, TerminalOptions, Verbosity};
 use crate::secret::Redactor;
 use crate::transport::{Cancel, ConnectorConfig, SshConnector};
 
@@ -62,7 +62,7 @@ pub(super) fn run(
     let mut view = match output.format {
         OutputFormat::Text => View::Text(Terminal::new(
             std::io::stdout(),
-            TerminalOptions::for_stdout(ColorChoice::Auto, output.verbosity),
+            TerminalOptions::for_stdout(ColorChoice::Auto, verbosity(command, output)),
         )),
         OutputFormat::Ndjson => View::Events(Ndjson::new(std::io::stdout())),
         OutputFormat::Json => View::Report,
@@ -92,6 +92,14 @@ pub(super) fn run(
         return Ok(if code == ExitCode::Success { ExitCode::InvalidInput } else { code });
     }
     Ok(code)
+}
+
+/// Who runs one command by hand wants to see what it says.
+fn verbosity(command: &str, output: &OutputConfig) -> Verbosity {
+    match (command, output.verbosity) {
+        ("exec" | "request", Verbosity::Normal) => Verbosity::Verbose,
+        (_, verbosity) => verbosity,
+    }
 }
 
 /// A report that cannot be written is better known before the run than after it.

@@ -117,7 +117,8 @@ impl Attempt<'_> {
                 return Some(ErrorCode::Cancelled);
             }
             let after = count - index - 1;
-            let execution = connection.execute(command, &shell.exec, after > 0 || more, cancel);
+            let mut execution = connection.execute(command, &shell.exec, after > 0 || more, cancel);
+            std::mem::take(&mut execution.warnings).into_iter().for_each(|text| self.warn(text));
             let (result, failure) =
                 of_execution(step.item.as_ref(), command, shell.exec.pty, execution);
             let outcome = match &failure {

@@ -50,10 +50,7 @@ impl Planner {
         let name = self.play_name(raw, &pattern, problems);
         let names = hosts.iter().map(ToString::to_string).collect::<Vec<_>>();
         let play_hosts = Value::from(names);
-        let play_layer = match &raw.vars {
-            Some(vars) => Some(Arc::new(decode_layer(vars, problems))),
-            None => None,
-        };
+        let play_layer = raw.vars.as_ref().map(|vars| Arc::new(decode_layer(vars, problems)));
         let mut lanes = Vec::with_capacity(hosts.len());
         for host in hosts {
             let Some(base) = self.base(raw, play_layer.as_ref(), &host, &play_hosts, problems)

@@ -44,7 +44,8 @@ mod tests {
 
     #[test]
     fn tags_select_as_in_ansible() {
-        let cases: &[(&[&str], &[&str], &[&str], bool)] = &[
+        type Case<'c> = (&'c [&'c str], &'c [&'c str], &'c [&'c str], bool);
+        let cases: &[Case<'_>] = &[
             (&[], &[], &[], true),
             (&[], &[], &["a"], true),
             (&["a"], &[], &["a", "b"], true),

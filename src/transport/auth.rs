@@ -2,6 +2,7 @@
 //! the server takes it.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::time::Instant;
 
 use ssh2::{ErrorCode as Ssh2Code, Session};
@@ -32,7 +33,7 @@ const PUBLICKEY_UNVERIFIED: i32 = -19;
 /// Something that may prove the user's identity.
 enum Proof<'s> {
     Key(&'s PrivateKey),
-    Agent,
+    Agent(&'s Path),
     Password(&'s Secret),
     Interactive(&'s Secret),
 }
@@ -41,7 +42,7 @@ impl Proof<'_> {
     /// What the protocol calls the method.
     fn method(&self) -> &'static str {
         match self {
-            Self::Key(_) | Self::Agent => "publickey",
+            Self::Key(_) | Self::Agent(_) => "publickey",
             Self::Password(_) => "password",
             Self::Interactive(_) => "keyboard-interactive",
         }
@@ -64,14 +65,17 @@ enum Halt {
     Closed,
 }
 
-/// Authenticates the session's user within `timeouts.auth`.
+/// Authenticates the session's user within `timeouts.auth`. `agent` is where the
+/// SSH agent listens, if there is one.
 pub(super) fn authenticate(
     link: &mut Link,
     spec: &ConnectionSpec,
+    agent: Option<&Path>,
     cancel: &Cancel,
 ) -> Result<(), Failure> {
     let deadline = Instant::now() + spec.timeouts.auth;
-    let mut dialogue = Dialogue { link, spec, deadline, cancel, report: Report::default() };
+    let report = Report::default();
+    let mut dialogue = Dialogue { link, spec, agent, deadline, cancel, report };
     match dialogue.run() {
         Ok(true) => Ok(()),
         Ok(false) => Err(dialogue.report.rejected(spec)),
@@ -84,6 +88,7 @@ pub(super) fn authenticate(
 struct Dialogue<'d> {
     link: &'d mut Link,
     spec: &'d ConnectionSpec,
+    agent: Option<&'d Path>,
     deadline: Instant,
     cancel: &'d Cancel,
     report: Report,
@@ -91,7 +96,7 @@ struct Dialogue<'d> {
 
 impl<'d> Dialogue<'d> {
     fn run(&mut self) -> Result<bool, Halt> {
-        let mut left = proofs(self.spec);
+        let mut left = proofs(self.spec, self.agent);
         // Keys that the user named are tried without asking first what the
         // server takes: it nearly always takes keys, and this spares the usual
         // connection a round trip.
@@ -163,7 +168,7 @@ impl<'d> Dialogue<'d> {
             Proof::Key(key) => self.request(&key.label, |session| {
                 session.userauth_pubkey_memory(user, Some(&key.public), key.pem.reveal(), None)
             }),
-            Proof::Agent => self.agent(),
+            Proof::Agent(socket) => self.ask_agent(socket),
             Proof::Password(password) => self.request("`password`", |session| {
                 session.userauth_password(user, password.reveal())
             }),
@@ -178,8 +183,8 @@ impl<'d> Dialogue<'d> {
         }
     }
 
-    fn agent(&mut self) -> Result<Outcome, Halt> {
-        let keys = match agent::Identities::of(self.link.session(), self.deadline) {
+    fn ask_agent(&mut self, socket: &Path) -> Result<Outcome, Halt> {
+        let keys = match agent::Identities::of(self.link.session(), socket, self.deadline) {
             Ok(keys) => keys,
             Err(reason) => {
                 self.report.note(format!("the SSH agent {reason}"));
@@ -233,12 +238,10 @@ fn halt(stop: Stop) -> Halt {
 }
 
 /// Everything that the spec gives, in the documented order, each key once.
-fn proofs(spec: &ConnectionSpec) -> VecDeque<Proof<'_>> {
+fn proofs<'s>(spec: &'s ConnectionSpec, agent: Option<&'s Path>) -> VecDeque<Proof<'s>> {
     let given = &spec.credentials;
     let mut proofs: VecDeque<_> = given.keys.iter().map(|key| Proof::Key(key)).collect();
-    if given.agent && agent::is_configured() {
-        proofs.push_back(Proof::Agent);
-    }
+    proofs.extend(agent.filter(|_| given.agent).map(Proof::Agent));
     if let Some(password) = &given.password {
         proofs.push_back(Proof::Password(password));
         proofs.push_back(Proof::Interactive(password));

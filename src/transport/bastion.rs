@@ -2,7 +2,7 @@
 //!
 //! A target asks for a tunnel and gets one end of a socket pair; the session's
 //! own thread pumps the other end to and from a `direct-tcpip` channel. This
-//! module owns who waits for which session; [`pump`] owns the moving of bytes.
+//! module owns who waits for which session; [`session`] owns a session's life, and [`pump`] the moving of bytes.
 //!
 //! libssh2 opens one channel at a time per session, so a target that does not
 //! answer would hold up all that come after it. While one does, a further
@@ -24,14 +24,13 @@ use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::ConnectionSpec;
 
 mod pump;
+mod session;
 mod tunnel;
 
-use pump::{Ended, Pump};
+use session::SessionThread;
 
-/// How long a network failure of a jump host stands before it is tried again.
-const VERDICT_STANDS: Duration = Duration::from_secs(30);
-/// How long to do without a further session after one could not be opened.
-const NO_RELIEF_FOR: Duration = Duration::from_secs(10);
+/// How long a target may take before those behind it get a session of their own.
+const RELIEF_AFTER: Duration = Duration::from_secs(1);
 
 /// The jump hosts of a run. Dropping it ends their sessions.
 pub(super) struct Bastions {
@@ -111,8 +110,9 @@ struct State {
 struct Seat {
     number: u64,
     waker: Arc<OwnedFd>,
-    /// Whether it can take a request, or soon will.
-    is_free: bool,
+    /// Since when it opens the tunnel that it is about; `None` when it can take
+    /// a request, or soon will.
+    busy_since: Option<Instant>,
 }
 
 /// That the jump host cannot be used.
@@ -182,7 +182,7 @@ impl Bastion {
             state.verdict = None;
         }
         state.waiting.push_back(request);
-        match state.seats.iter().find(|seat| seat.is_free) {
+        match state.seats.iter().find(|seat| seat.busy_since.is_none()) {
             Some(seat) => wake(&seat.waker),
             None if state.seats.is_empty() => self.start_session(&mut state),
             None => {} // A busy session takes it when it is done, or calls for relief.
@@ -201,17 +201,18 @@ impl Bastion {
             }
         };
         if let Some(seat) = state.seats.iter_mut().find(|other| other.number == seat) {
-            seat.is_free = request.is_none();
+            seat.busy_since = request.as_ref().map(|_| Instant::now());
         }
         request
     }
 
-    /// Opens a further session when requests wait and no session is free.
+    /// Opens a further session when requests wait and all sessions are held up.
     fn relieve(self: &Arc<Self>) {
         let mut state = lock(&self.state);
         let is_banned = state.no_relief_until.is_some_and(|until| Instant::now() < until);
-        let has_free = state.seats.iter().any(|seat| seat.is_free);
-        if !state.waiting.is_empty() && !has_free && !is_banned {
+        let held_up =
+            |seat: &Seat| seat.busy_since.is_some_and(|since| since.elapsed() >= RELIEF_AFTER);
+        if !state.waiting.is_empty() && state.seats.iter().all(held_up) && !is_banned {
             self.start_session(&mut state);
         }
     }
@@ -221,13 +222,9 @@ impl Bastion {
         let started = eventfd(0, flags).map_err(std::io::Error::from).and_then(|waker| {
             let waker = Arc::new(waker);
             state.seats_ever += 1;
-            let session = SessionThread {
-                bastion: Arc::clone(self),
-                seat: state.seats_ever,
-                waker: Arc::clone(&waker),
-                has_served: false,
-            };
-            let seat = Seat { number: state.seats_ever, waker, is_free: true };
+            let session =
+                SessionThread::new(Arc::clone(self), state.seats_ever, Arc::clone(&waker));
+            let seat = Seat { number: state.seats_ever, waker, busy_since: None };
             std::thread::Builder::new()
                 .name("jump host".to_owned())
                 .stack_size(512 * 1024)
@@ -256,85 +253,31 @@ impl Bastion {
         Failure::new(ErrorCode::ProxyFailed, format!("jump host `{}`: {what}", self.spec.address()))
             .with_help("the jump host's log may tell why")
     }
-}
 
-/// What a session's thread owns. Dropping it, however the thread ends, vacates
-/// the seat and sees to those that still wait.
-struct SessionThread {
-    bastion: Arc<Bastion>,
-    seat: u64,
-    waker: Arc<OwnedFd>,
-    /// Whether it ever opened a tunnel.
-    has_served: bool,
-}
-
-impl SessionThread {
-    fn run(mut self) {
-        let bastion = Arc::clone(&self.bastion);
-        let (spec, cancel) = (&bastion.spec, &bastion.closed);
-        let mut warnings = Vec::new();
-        let link = bastion.opener.open(spec, &mut warnings, cancel, &mut |deadline| {
-            bastion.opener.dial(spec, deadline, cancel)
-        });
-        match link {
-            Ok(link) => {
-                lock(&bastion.state).warnings.append(&mut warnings);
-                let mut pump = Pump::new(link, &bastion, self.seat, &self.waker);
-                let ended = pump.run();
-                self.has_served = pump.has_served();
-                if let Ended { pending: Some(mut request), reason } = ended {
-                    if self.has_served && !request.is_second_try {
-                        request.is_second_try = true;
-                        lock(&bastion.state).waiting.push_front(request);
-                    } else {
-                        let what = format!("the connection was lost: {reason}");
-                        let _ = request.reply.send(Err(bastion.failure(&what)));
-                    }
-                }
+    /// The failure when the jump host cannot or will not connect to the target.
+    fn refused(&self, request: &Request, error: &ssh2::Error) -> Failure {
+        let target = &request.address;
+        let (what, help) = match error.message() {
+            text if text.contains("administratively prohibited") => (
+                format!("it does not allow a connection to `{target}`"),
+                "allow it in the jump host's sshd_config (AllowTcpForwarding, PermitOpen)"
+                    .to_owned(),
+            ),
+            text if text.contains("connect failed") => (
+                format!("it cannot connect to `{target}`"),
+                format!(
+                    "check that the target is up, and that the jump host resolves `{}` and reaches \
+                     port {}",
+                    request.host, request.port
+                ),
+            ),
+            text => {
+                let what =
+                    format!("it cannot open a connection to `{target}`: {}", text.to_lowercase());
+                return self.failure(&what);
             }
-            Err(failure) => self.condemn(failure),
-        }
-    }
-
-    /// Records that the jump host cannot be reached, unless another session lives.
-    fn condemn(&self, failure: Failure) {
-        use ErrorCode::{AuthFailed, Cancelled, HostKeyChanged, HostKeyRevoked, HostKeyUnknown};
-        let bastion = &self.bastion;
-        let mut state = lock(&bastion.state);
-        state.seats.retain(|seat| seat.number != self.seat);
-        if !state.seats.is_empty() {
-            // It was to relieve another, which goes on.
-            state.no_relief_until = Some(Instant::now() + NO_RELIEF_FOR);
-            return;
-        }
-        let until = match failure.code {
-            AuthFailed | HostKeyChanged | HostKeyRevoked | HostKeyUnknown => None,
-            _ => Some(Instant::now() + VERDICT_STANDS),
         };
-        let told = match failure.code {
-            Cancelled => failure,
-            _ => Failure { help: failure.help, ..bastion.failure(&failure.message) },
-        };
-        bastion.refuse_waiting(&mut state, &told);
-        state.verdict = Some(Verdict { failure: told, until });
-    }
-}
-
-impl Drop for SessionThread {
-    fn drop(&mut self) {
-        let bastion = &self.bastion;
-        let mut state = lock(&bastion.state);
-        state.seats.retain(|seat| seat.number != self.seat);
-        if state.seats.is_empty() && !state.waiting.is_empty() {
-            // A session that served and was then lost is replaced. One that
-            // never served would only be lost again.
-            if self.has_served && !bastion.closed.is_cancelled() {
-                bastion.start_session(&mut state);
-            } else {
-                let failure = bastion.failure("the connection was lost");
-                bastion.refuse_waiting(&mut state, &failure);
-            }
-        }
+        self.failure(&what).with_help(help)
     }
 }
 

@@ -31,7 +31,9 @@ impl SshConnection {
     /// and then it is not asked again.
     pub(super) fn has_gone(&mut self, deadline: Deadline, cancel: &Cancel) -> Option<bool> {
         let gone = siblings::has_gone(self, deadline, cancel);
-        self.can_look &= gone.is_some();
+        let interrupted =
+            cancel.is_cancelled() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        self.can_look &= gone.is_some() || interrupted;
         gone
     }
 
@@ -126,12 +128,7 @@ impl Connection for SshConnection {
 fn refused_words(options: &ExecOptions, said: &[u8]) -> Option<Failure> {
     let spec = options.sudo.as_ref().filter(|sudo| !sudo.shell)?;
     let text = String::from_utf8_lossy(said);
-    let own = |line: &str| {
-        line.starts_with("sudo: ")
-            || line.starts_with("Sorry, ")
-            || line.contains("sudoers")
-            || line.contains("sudo: ")
-    };
+    let own = |line: &str| line.contains("sudo") || line.starts_with("Sorry, ");
     let words: Vec<_> = text.lines().filter(|line| own(line)).collect();
     sudo::known_refusal(&words.join("\n"), spec)
 }

@@ -39,9 +39,17 @@ pub struct SshConnector {
 }
 
 impl SshConnector {
-    /// A connector for one run. It touches neither network nor files yet.
+    /// A connector for one run. It touches neither network nor files yet. The
+    /// SSH agent is the one that `SSH_AUTH_SOCK` names.
     #[must_use]
     pub fn new(config: ConnectorConfig) -> Self {
+        let agent = std::env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty());
+        Self::with_agent(config, agent.map(PathBuf::from))
+    }
+
+    /// As [`SshConnector::new`], with the agent that listens at `agent`, or none.
+    #[must_use]
+    pub fn with_agent(config: ConnectorConfig, agent: Option<PathBuf>) -> Self {
         let ssh = config.home.join(".ssh");
         let user = match config.known_hosts {
             Some(file) => vec![file],
@@ -49,7 +57,7 @@ impl SshConnector {
         };
         let system = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
         let system = system.iter().map(PathBuf::from).collect();
-        let opener = Arc::new(Opener { known_hosts: KnownHosts::new(user, system) });
+        let opener = Arc::new(Opener { known_hosts: KnownHosts::new(user, system), agent });
         Self { bastions: Bastions::new(Arc::clone(&opener)), opener }
     }
 }
@@ -73,6 +81,7 @@ impl Connector for SshConnector {
 /// and jump hosts.
 pub(super) struct Opener {
     known_hosts: KnownHosts,
+    agent: Option<PathBuf>,
 }
 
 impl Opener {
@@ -88,7 +97,7 @@ impl Opener {
         let mut link = self.reach(spec, cancel, dial)?;
         let key = link.session().host_key().map(|(key, _)| key.to_vec()).unwrap_or_default();
         warnings.extend(host_key::check(&self.known_hosts, spec, &key)?);
-        auth::authenticate(&mut link, spec, cancel)?;
+        auth::authenticate(&mut link, spec, self.agent.as_deref(), cancel)?;
         Ok(link)
     }
 

@@ -1,12 +1,12 @@
 //! Runs one command on one channel: drains both streams alternately, answers
 //! sudo, and notices every way in which a command can end.
 
-use std::io::{self, Read, Write};
-use std::time::{Duration, Instant};
+mod streams;
 
-use rustix::event::{PollFd, PollFlags, poll};
-use ssh2::{Channel, PtyModeOpcode, PtyModes, Stream};
-use zeroize::{Zeroize, Zeroizing};
+use std::time::Instant;
+
+use ssh2::{Channel, PtyModeOpcode, PtyModes};
+use zeroize::Zeroizing;
 
 use super::Cancel;
 use super::bootstrap::Launch;
@@ -14,8 +14,8 @@ use super::capture::Capture;
 use super::channels::send;
 use super::connection::SshConnection;
 use super::link::{Deadline, Stop};
-use super::prompt::{Gate, Seen, Stage};
-use super::sudo::{PATIENCE, Trouble, WORDS_PATIENCE};
+use super::prompt::{Gate, Stage};
+use super::sudo::Trouble;
 use super::watch::{Exit, Watch};
 use crate::secret::Secret;
 
@@ -91,7 +91,7 @@ pub(super) fn run(
         more,
         limits,
     };
-    let (end, channel) = run.to_the_end();
+    let (end, channel) = run.carry_out();
     let Run { mut gate, mut out, mut err, launch, .. } = run;
     let said = gate.finish(if launch.pty { &mut out } else { &mut err });
     Ran { out, err, said, end, channel }
@@ -126,7 +126,7 @@ enum Eof {
 }
 
 impl Run<'_> {
-    fn to_the_end(&mut self) -> (End, Option<Channel>) {
+    fn carry_out(&mut self) -> (End, Option<Channel>) {
         let Limits { deadline, cancel, .. } = *self.limits;
         let SshConnection { link, channels, .. } = &mut *self.connection;
         let mut channel = match channels.take(link, deadline, cancel) {
@@ -163,15 +163,6 @@ impl Run<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Ends the command's standard input once everything is written.
-    fn end_input(&mut self) {
-        // A channel's end-of-file never reaches a terminal; commands on one read
-        // /dev/null instead.
-        if self.eof == Eof::Later && !self.launch.pty && !self.launch.stdin_open {
-            self.eof = Eof::Due;
-        }
     }
 
     fn drain_to_the_end(&mut self, channel: &mut Channel) -> End {
@@ -259,123 +250,6 @@ impl Run<'_> {
     fn is_elevated(&self) -> bool {
         self.launch.stages.iter().any(|stage| matches!(stage, Stage::Elevate { .. }))
     }
-
-    fn write(&mut self, channel: &mut Channel) -> Result<(), Stop> {
-        let Limits { deadline, cancel, .. } = *self.limits;
-        while self.written < self.pending.len() {
-            let rest = &self.pending[self.written..];
-            let link = &mut self.connection.link;
-            let wrote = send(link, deadline, cancel, |link| {
-                channel.write(rest).map_err(|error| error_of(link.session(), &error))
-            })?;
-            match wrote {
-                // The server's window is full; it will say when there is room.
-                None | Some(0) => return Ok(()),
-                Some(count) => self.written += count,
-            }
-        }
-        if self.written > 0 {
-            self.pending.zeroize();
-            self.written = 0;
-        }
-        if self.eof == Eof::Due {
-            send(&mut self.connection.link, deadline, cancel, |_| channel.send_eof())?;
-            self.eof = Eof::Sent;
-        }
-        Ok(())
-    }
-
-    /// Reads what has arrived on one stream, at most one buffer of it.
-    fn read(
-        &mut self,
-        stream: &mut Stream,
-        direct: bool,
-        trouble: &mut Option<Trouble>,
-        is_error: bool,
-    ) -> Result<usize, Stop> {
-        let Limits { deadline, cancel, .. } = *self.limits;
-        let buffer = &mut self.buffer;
-        let link = &mut self.connection.link;
-        let read = send(link, deadline, cancel, |link| {
-            stream.read(buffer).map_err(|error| error_of(link.session(), &error))
-        })?;
-        let count = read.unwrap_or(0);
-        let out = if is_error { &mut self.err } else { &mut self.out };
-        if direct {
-            out.push(&self.buffer[..count]);
-        } else if count > 0 {
-            let mut seen = self.gate.feed(&self.buffer[..count], out);
-            while let Some(what) = seen {
-                *trouble = trouble.or(self.answer(what));
-                let out = if is_error { &mut self.err } else { &mut self.out };
-                seen = self.gate.feed(b"", out);
-            }
-        }
-        Ok(count)
-    }
-
-    fn answer(&mut self, seen: Seen) -> Option<Trouble> {
-        self.progress = Instant::now();
-        match (seen, self.password.take()) {
-            (Seen::Prompt, Some(password)) => {
-                self.asked = true;
-                self.pending.extend_from_slice(password.reveal().as_bytes());
-                self.pending.push(b'\n');
-                if !self.gate.is_waiting() {
-                    self.end_input();
-                }
-                None
-            }
-            (Seen::Prompt, None) if self.asked => Some(Trouble::WrongPassword),
-            (Seen::Prompt, None) => Some(Trouble::NoPassword),
-            (Seen::Ready, password) => {
-                self.password = password;
-                self.pending.append(&mut self.launch.payload);
-                None
-            }
-            (Seen::Started, _) => {
-                self.pending.append(&mut self.launch.payload);
-                self.end_input();
-                None
-            }
-        }
-    }
-
-    fn lost_patience(&mut self) -> Option<Trouble> {
-        if self.gate.is_waiting() && self.is_elevated() && self.progress.elapsed() >= PATIENCE {
-            return Some(Trouble::Silent);
-        }
-        if self.gate.may_ask() && self.progress.elapsed() >= WORDS_PATIENCE {
-            let out = if self.launch.pty { &mut self.out } else { &mut self.err };
-            self.gate.give_up_asking(out);
-            if !self.launch.pty {
-                self.password = None;
-                self.end_input();
-            }
-        }
-        None
-    }
-
-    /// Keeps the receive window wide: libssh2 itself lets it shrink to the size of
-    /// one read before it widens it by as much, which is one read per round trip.
-    fn widen(&mut self, channel: &mut Channel) -> Result<(), Stop> {
-        let Limits { deadline, cancel, .. } = *self.limits;
-        let window = channel.read_window();
-        if window.remaining < window.window_size_initial / 2 {
-            let more = u64::from(window.window_size_initial - window.remaining);
-            send(&mut self.connection.link, deadline, cancel, |_| {
-                channel.adjust_receive_window(more, true)
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Whether something has arrived that libssh2 has not seen.
-    fn is_readable(&self) -> bool {
-        let mut fds = [PollFd::from_borrowed_fd(self.connection.link.socket(), PollFlags::IN)];
-        let now = super::link::timespec(Duration::ZERO);
-        poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
-    }
 }
 
 /// Whether the server has reported an exit that differs from status 0, which
@@ -399,12 +273,4 @@ fn refused(what: &'static str, stop: Stop) -> End {
         Stop::Refused(error) => End::Refused(what, error),
         stop => End::Stopped(stop),
     }
-}
-
-/// The libssh2 error behind an [`io::Error`], which keeps only its text.
-fn error_of(session: &ssh2::Session, error: &io::Error) -> ssh2::Error {
-    if error.kind() == io::ErrorKind::WouldBlock {
-        return ssh2::Error::from_errno(ssh2::ErrorCode::Session(super::link::EAGAIN));
-    }
-    ssh2::Error::last_session_error(session).unwrap_or_else(ssh2::Error::unknown)
 }

@@ -74,9 +74,16 @@ pub(super) fn known_refusal(said: &str, sudo: &SudoSpec) -> Option<Failure> {
     if said_any(&["a password is required", "no password was provided"]) {
         return Some(password_required());
     }
-    let found = said_any(&["sudo: not found", "sudo: command not found", "sudo: No such file"])
-        || said_any(&["Unknown command: sudo", "‘sudo’: No such file", "command not found: sudo"]);
-    if found {
+    let missing = said_any(&[
+        "sudo: not found",
+        "sudo: command not found",
+        "sudo: No such file",
+        "'sudo': No such file",
+        "‘sudo’: No such file",
+        "command not found: sudo",
+        "Unknown command: sudo",
+    ]);
+    if missing {
         return Some(
             Failure::new(ErrorCode::SudoNotPermitted, "the host has no `sudo`").with_help(
                 "install sudo there, or leave `driver_args.sudo` out and log in as the user \

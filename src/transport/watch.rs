@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 const GRACE: Duration = Duration::from_millis(200);
 /// How long a child that never falls silent is listened to after the exit.
 const LONGEST_GRACE: Duration = Duration::from_secs(2);
+/// When a command that gave no sign at all is looked at: its exit may have come
+/// together with the answer to the request that started it.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
 /// The longest pause between two looks at the host, when output keeps coming.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
@@ -31,8 +34,8 @@ pub(super) struct Watch {
     exited: Option<Instant>,
     last_output: Instant,
     last_heard: Instant,
-    /// Whether anything arrived since the last look.
-    news: bool,
+    /// Whether anything arrived since the last look; at first, nothing is known.
+    news: Option<bool>,
     /// Whether something arrived that was no output: an exit status, perhaps.
     bare: bool,
     last_look: Instant,
@@ -48,7 +51,7 @@ impl Watch {
             exited: None,
             last_output: now,
             last_heard: now,
-            news: false,
+            news: None,
             bare: false,
             last_look: now,
             pause: GRACE,
@@ -66,7 +69,7 @@ impl Watch {
             self.last_output = now;
         }
         if output || heard {
-            (self.last_heard, self.news) = (now, true);
+            (self.last_heard, self.news) = (now, Some(true));
             self.bare |= !output;
         }
         if exit {
@@ -81,8 +84,12 @@ impl Watch {
         }
         let silent = now - self.last_heard >= GRACE;
         let rested = now - self.last_look;
-        let due = (silent && (self.bare || rested >= self.pause)) || rested >= LONGEST_PAUSE;
-        match self.looks && self.news && due {
+        let due = match self.news {
+            Some(true) => silent && (self.bare || rested >= self.pause) || rested >= LONGEST_PAUSE,
+            Some(false) => false,
+            None => rested >= FIRST_LOOK,
+        };
+        match self.looks && due {
             true => Exit::Likely,
             false => Exit::Unlikely,
         }
@@ -90,7 +97,7 @@ impl Watch {
 
     /// The look found the command running.
     pub(super) fn goes_on(&mut self) {
-        (self.news, self.bare) = (false, false);
+        (self.news, self.bare) = (Some(false), false);
         self.last_look = Instant::now();
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
@@ -113,9 +120,13 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
-    fn a_silent_command_is_never_looked_at() {
+    fn a_silent_command_is_looked_at_once() {
         let mut watch = Watch::new(true);
-        let later = Instant::now() + Duration::from_secs(600);
+        let now = Instant::now();
+        assert_eq!(watch.observe_at(now + 500 * MS, false, false, false), Exit::Unlikely);
+        assert_eq!(watch.observe_at(now + 1500 * MS, false, false, false), Exit::Likely);
+        watch.goes_on();
+        let later = now + Duration::from_secs(600);
         assert_eq!(watch.observe_at(later, false, false, false), Exit::Unlikely);
     }
 

@@ -15,8 +15,8 @@ use sshoal::secret::Secret;
 use sshoal::transport::{Cancel, Connected, Connector, ConnectorConfig, SshConnector};
 use tempfile::TempDir;
 
-use crate::lab::processes::wait_until;
-use crate::lab::{KeyFormat, KeyPair, KeyType, Lab, Sshd, SshdOptions, User};
+use crate::lab::processes::{tool, wait_until};
+use crate::lab::{KeyFormat, KeyPair, KeyType, Lab, Sshd, SshdOptions, User, UserOptions};
 
 /// A connector with a home of its own.
 struct Bench {
@@ -141,7 +141,7 @@ fn a_password_and_a_key_open_a_connection() {
 fn every_kind_of_key_in_every_form_signs_in() {
     let lab = Lab::get();
     let bench = Bench::new();
-    let user = &lab.users.plain;
+    let user = &lab.add_user("keys", UserOptions::default());
     let dir = lab.scratch();
     for (kind, bits) in
         [("rsa", "2048"), ("ecdsa", "256"), ("ecdsa", "384"), ("ecdsa", "521"), ("ed25519", "256")]
@@ -263,6 +263,114 @@ fn too_many_attempts_are_explained() {
     let failure = Bench::new().expect_failure(&spec, ErrorCode::AuthFailed);
     contains(&failure, &["the server closed the connection after 2 attempts"]);
     assert!(failure.help.unwrap().contains("MaxAuthTries"));
+}
+
+/// A real `ssh-agent`, ended with its handle.
+struct Agent {
+    child: std::process::Child,
+    socket: PathBuf,
+}
+
+impl Agent {
+    fn start(dir: &Path) -> Self {
+        let socket = dir.join("agent");
+        let child = std::process::Command::new("ssh-agent")
+            .args(["-D", "-a"])
+            .arg(&socket)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        assert!(wait_until(Duration::from_secs(5), || socket.exists()));
+        Self { child, socket }
+    }
+
+    fn add(&self, key: &Path) {
+        let output = std::process::Command::new("ssh-add")
+            .arg("-q")
+            .arg(key)
+            .env("SSH_AUTH_SOCK", &self.socket)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    fn connector(&self, home: &Path) -> SshConnector {
+        let config = ConnectorConfig { known_hosts: None, home: home.to_owned() };
+        SshConnector::with_agent(config, Some(self.socket.clone()))
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_agent_signs_in_before_the_password_and_a_dead_one_does_no_harm() {
+    let lab = Lab::get();
+    let dir = lab.scratch();
+    let server = SshdOptions::default().start();
+    let user = &lab.users.plain;
+    let agent = Agent::start(dir.path());
+    let home = tempfile::tempdir().unwrap();
+    let bench = Bench { connector: agent.connector(home.path()), home };
+
+    let mut spec = by_password(&server, user);
+    spec.credentials.agent = true;
+    let only_agent = |spec: &ConnectionSpec| {
+        let mut spec = spec.clone();
+        spec.credentials.password = None;
+        spec
+    };
+    // Without keys it is passed over, and the failure says so.
+    bench.expect_ok(&spec);
+    logs(&server, 0, "Accepted password");
+    let failure = bench.expect_failure(&only_agent(&spec), ErrorCode::AuthFailed);
+    contains(&failure, &["the SSH agent holds no keys"]);
+
+    let foreign = KeyPair::generate(&dir.path().join("x"), KeyType::Rsa, KeyFormat::OpenSsh, "");
+    agent.add(&foreign.path);
+    agent.add(&user.key.path);
+    let logged = server.log_size();
+    bench.expect_ok(&spec);
+    logs(&server, logged, "Accepted publickey");
+    bench.expect_ok(&only_agent(&spec));
+
+    // A key file that was refused is not offered again from the agent.
+    let mut twice = only_agent(&spec);
+    twice.credentials.keys = vec![key(&foreign.path)];
+    let logged = server.log_size();
+    bench.expect_ok(&twice);
+    logs(&server, logged, "Accepted publickey");
+    assert_eq!(server.log_since(logged).matches("Failed publickey").count(), 1);
+
+    drop(agent);
+    bench.expect_ok(&spec);
+    let failure = bench.expect_failure(&only_agent(&spec), ErrorCode::AuthFailed);
+    contains(&failure, &["the SSH agent cannot be reached"]);
+
+    // One that accepts connections and never answers costs its time limit only.
+    let mute = dir.path().join("mute");
+    let _listener = std::os::unix::net::UnixListener::bind(&mute).unwrap();
+    let config = ConnectorConfig { known_hosts: None, home: dir.path().to_owned() };
+    let connector = SshConnector::with_agent(config, Some(mute));
+    let mut spec = only_agent(&spec);
+    spec.timeouts.auth = Duration::from_secs(1);
+    let began = Instant::now();
+    let failure = connector.connect(&spec, &Cancel::default()).err().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(10));
+    contains(&failure, &["the SSH agent does not answer"]);
+}
+
+#[test]
+fn a_server_that_asks_for_nothing_gets_nothing() {
+    let lab = Lab::get();
+    let server = SshdOptions::default().line("PermitEmptyPasswords yes").pam(false).start();
+    let user = lab.add_user("open", UserOptions::default());
+    tool("passwd", &["-q", "-d", &user.name], "");
+    Bench::new().expect_ok(&at(&server, &user));
 }
 
 // --- host keys
@@ -437,7 +545,9 @@ fn peer(text: &'static [u8], then: fn(&mut std::net::TcpStream)) -> (u16, Arc<Tc
 #[test]
 fn peers_that_speak_something_else_are_named() {
     let bench = Bench::new();
-    let (port, _peer) = peer(b"HTTP/1.1 400 Bad Request\r\n\r\n", |_| {});
+    let (port, _peer) = peer(b"HTTP/1.1 400 Bad Request\r\n\r\n", |stream| {
+        let _ = stream.read(&mut [0; 256]);
+    });
     let failure =
         bench.expect_failure(&spec("127.0.0.1", port, "nobody"), ErrorCode::HandshakeFailed);
     contains(&failure, &["is no SSH server: it answered `HTTP/1.1 400 Bad Request`"]);
@@ -463,7 +573,10 @@ fn peers_that_speak_something_else_are_named() {
 
 #[test]
 fn a_server_that_hangs_up_is_tried_again_and_then_explained() {
-    let (port, _peer) = peer(b"Exceeded MaxStartups\r\n", |_| {});
+    let (port, _peer) = peer(b"Exceeded MaxStartups\r\n", |stream| {
+        // To close with unread bytes would reset the connection, text and all.
+        let _ = stream.read(&mut [0; 256]);
+    });
     let mut busy = spec("127.0.0.1", port, "nobody");
     busy.timeouts.connect = Duration::from_secs(2);
     let began = Instant::now();

@@ -511,8 +511,10 @@ fn a_damaged_copy_never_takes_the_targets_place() {
     let connection = connect(lab.sshd(), lab.sshd().socket_address(), &user);
     let mut rig = Rig::on(lab, connection);
     let target = user.home.join("a");
-    let source = rig.local("a", b"new");
-    for resume in [false, true] {
+    let source = rig.local("a", b"");
+    // A large file is hashed while it is sent, a small one afterwards.
+    for (resume, size) in [(false, 3), (true, 3), (false, 9 * MEGABYTE)] {
+        fs::write(&source, noise(size)).unwrap();
         let spec = TransferSpec { resume, ..upload(&source, &target) };
         let failure = rig.fail(&spec, ErrorCode::TransferVerifyFailed);
         assert!(failure.message.contains("untouched"), "{failure:?}");
@@ -581,16 +583,20 @@ fn transfers_to_one_target_at_a_time_do_not_harm_each_other() {
     let content = noise(3 * MEGABYTE);
     let source = rig.local("a", &content);
     let target = rig.there.join("a");
-    thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                let sshd = rig.lab.sshd();
-                let mut connection = connect(sshd, sshd.socket_address(), &rig.lab.users.plain);
-                let done = connection.transfer(&upload(&source, &target), &Cancel::default());
-                assert!(done.is_ok(), "{done:?}");
-            });
-        }
-    });
-    assert_eq!(fs::read(&target).unwrap(), content);
-    assert_eq!(names(&rig.there), BTreeSet::from(["a".to_owned()]));
+    for resume in [false, true] {
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let sshd = rig.lab.sshd();
+                    let mut connection = connect(sshd, sshd.socket_address(), &rig.lab.users.plain);
+                    let spec = TransferSpec { resume, ..upload(&source, &target) };
+                    let done = connection.transfer(&spec, &Cancel::default());
+                    assert!(done.as_ref().is_ok_and(|done| done.record.verified), "{done:?}");
+                });
+            }
+        });
+        assert_eq!(fs::read(&target).unwrap(), content);
+        assert_eq!(names(&rig.there), BTreeSet::from(["a".to_owned()]));
+        fs::remove_file(&target).unwrap();
+    }
 }

@@ -112,13 +112,17 @@ impl Demo {
         let code = u8::try_from(status.code().unwrap_or(101)).unwrap_or(101);
         println!();
         match keep {
-            false => self.say_where_to_go(code),
+            false => {
+                drop(self);
+                say_where_to_go(code);
+            }
             true => {
                 self.say_how_to_try();
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
                 }
+                drop(self);
                 println!("\nThe demo's hosts and files are gone.");
             }
         }
@@ -142,31 +146,31 @@ impl Demo {
         command
     }
 
-    fn say_where_to_go(&self, code: u8) {
-        heading(&format!("the run's exit code was {code}, and the demo's files are gone again"));
-        println!("Next:");
-        println!("  read    {PLAYBOOK}, which is what ran");
-        println!("  try     cargo run --release --example demo -- --keep");
-        println!("          keeps these hosts, for commands of your own");
-        println!("  then    README.md: a first playbook against your own hosts");
-    }
-
     fn say_how_to_try(&self) {
         let (name, server) = &self.servers[0];
         let home = self.scratch.path().display();
         let inventory = self.inventory.display();
+        let at = format!("-p {} {USER}@{}", server.port(), server.host());
+        let ssh = "ssh -F none -i ~/.ssh/id_ed25519 -o UserKnownHostsFile=$HOME/.ssh/known_hosts";
         heading("the hosts stay until Ctrl-C; in another terminal, try");
+        println!("  cargo install --path .        # unless `sshoal` is there already");
         println!("  export HOME={home}");
         println!("  sshoal exec web -i {inventory} -- uptime");
         println!("  sshoal exec 'all:!db' -i {inventory} -- 'cat survey.txt'");
         println!("  sshoal run -i {inventory} --limit web-01 -o json {PLAYBOOK}");
-        println!(
-            "  ssh -p {} {USER}@{} cat site/conf/site.conf   # {name}",
-            server.port(),
-            server.host()
-        );
+        println!("  {ssh} \\");
+        println!("      {at} cat site/conf/site.conf   # on {name}");
         println!("\nThe hosts' files are in {home}/hosts, what was fetched in {home}/quickstart.");
     }
+}
+
+fn say_where_to_go(code: u8) {
+    heading(&format!("the run's exit code was {code}, and the demo's files are gone again"));
+    println!("Next:");
+    println!("  read    {PLAYBOOK}, which is what ran");
+    println!("  try     cargo run --release --example demo -- --keep");
+    println!("          keeps these hosts, for commands of your own");
+    println!("  then    README.md: a first playbook against your own hosts");
 }
 
 fn heading(text: &str) {
@@ -197,7 +201,7 @@ fn inventory_of(servers: &[(&str, Server)], password: &str) -> Result<String, st
     );
     for (group, service, port, names) in GROUPS {
         let login = match group {
-            "db" => format!("password: {password}"),
+            "db" => format!("password: \"{password}\""),
             _ => "key_filename: ~/.ssh/id_ed25519".to_owned(),
         };
         writeln!(text, "    {group}:")?;

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -17,23 +18,19 @@ pub(super) struct Identities {
     keys: Vec<PublicKey>,
 }
 
-/// Whether the environment names an agent.
-pub(super) fn is_configured() -> bool {
-    std::env::var_os("SSH_AUTH_SOCK").is_some_and(|path| !path.is_empty())
-}
-
 /// Whether a public key in text form is the one with this wire format.
 pub(super) fn is_same_key(public: &str, blob: &[u8]) -> bool {
     public.split_whitespace().nth(1).is_some_and(|base64| base64 == STANDARD.encode(blob))
 }
 
 impl Identities {
-    /// Connects to the agent and lists its keys; the error fits behind "the SSH
-    /// agent".
-    pub(super) fn of(session: &Session, deadline: Instant) -> Result<Self, String> {
-        answers(deadline)?;
+    /// Connects to the agent at `socket` and lists its keys; the error fits
+    /// behind "the SSH agent".
+    pub(super) fn of(session: &Session, socket: &Path, deadline: Instant) -> Result<Self, String> {
+        answers(socket, deadline)?;
         let list = || {
             let mut agent = session.agent()?;
+            agent.set_identity_path(socket)?;
             agent.connect()?;
             agent.list_identities()?;
             let keys = agent.identities()?;
@@ -65,9 +62,9 @@ impl Identities {
 }
 
 /// libssh2 waits for its agent without a limit, so a dead one is found out here.
-fn answers(deadline: Instant) -> Result<(), String> {
+fn answers(socket: &Path, deadline: Instant) -> Result<(), String> {
     let patience = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-    exchange(patience).map_err(|error| match error.kind() {
+    exchange(socket, patience).map_err(|error| match error.kind() {
         std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => {
             "does not answer".to_owned()
         }
@@ -75,8 +72,8 @@ fn answers(deadline: Instant) -> Result<(), String> {
     })
 }
 
-fn exchange(patience: Duration) -> std::io::Result<()> {
-    let mut socket = UnixStream::connect(std::env::var_os("SSH_AUTH_SOCK").unwrap_or_default())?;
+fn exchange(socket: &Path, patience: Duration) -> std::io::Result<()> {
+    let mut socket = UnixStream::connect(socket)?;
     socket.set_read_timeout(Some(patience))?;
     socket.set_write_timeout(Some(patience))?;
     socket.write_all(&REQUEST_IDENTITIES)?;

@@ -9,12 +9,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::tunnel::{Call, Step, Tunnel};
 use super::{Bastion, Opened, Request, lock};
-use crate::failure::Failure;
 use crate::transport::link::{CANCEL_INTERVAL, Link, Stop, classify, timespec, would_block};
 use crate::transport::tcp::seconds;
 
-/// How long a target may take before those behind it get a session of their own.
-const RELIEF_AFTER: Duration = Duration::from_secs(1);
 /// The longest sleep when nothing is under way.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
 
@@ -179,7 +176,7 @@ impl<'p> Pump<'p> {
             Err(error) => match classify(error) {
                 Stop::Refused(error) => {
                     if let Some(request) = opening.request.take() {
-                        let failure = refused(self.bastion, &request, &error);
+                        let failure = self.bastion.refused(&request, &error);
                         let _ = request.reply.send(Err(failure));
                     }
                     // The jump host works, even if it does not want this.
@@ -206,9 +203,7 @@ impl<'p> Pump<'p> {
             );
             let _ = request.reply.send(Err(failure));
         }
-        if took >= RELIEF_AFTER {
-            self.bastion.relieve();
-        }
+        self.bastion.relieve();
     }
 
     /// Waits until something can be done.
@@ -278,29 +273,4 @@ impl<'p> Pump<'p> {
         }
         Ok(())
     }
-}
-
-/// The failure when the jump host cannot or will not connect to the target.
-fn refused(bastion: &Bastion, request: &Request, error: &ssh2::Error) -> Failure {
-    let target = &request.address;
-    let (what, help) = match error.message() {
-        text if text.contains("administratively prohibited") => (
-            format!("it does not allow a connection to `{target}`"),
-            "allow it in the jump host's sshd_config (AllowTcpForwarding, PermitOpen)".to_owned(),
-        ),
-        text if text.contains("connect failed") => (
-            format!("it cannot connect to `{target}`"),
-            format!(
-                "check that the target is up, and that the jump host resolves `{}` and reaches \
-                 port {}",
-                request.host, request.port
-            ),
-        ),
-        text => {
-            let what =
-                format!("it cannot open a connection to `{target}`: {}", text.to_lowercase());
-            return bastion.failure(&what);
-        }
-    };
-    bastion.failure(&what).with_help(help)
 }

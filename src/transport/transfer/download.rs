@@ -11,8 +11,8 @@ use super::job::Job;
 use super::local::{LocalFile, LocalStaging};
 use super::naming::{hexadecimal, spare_name, staging_name};
 use super::remote::RemoteFile;
+use super::requests::{Handle, OpenAs};
 use super::resume;
-use super::sftp::OpenAs;
 use super::source::{absorb, chunk};
 use super::stream;
 use crate::failure::{ErrorCode, Failure};
@@ -133,7 +133,7 @@ fn stage(
 fn receive(
     job: &mut Job<'_>,
     source: &RemoteFile,
-    handle: &super::sftp::Handle,
+    handle: &Handle,
     staging: &mut LocalStaging,
     hash: Sha256,
 ) -> Result<(String, bool), Failure> {

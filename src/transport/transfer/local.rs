@@ -111,7 +111,7 @@ impl LocalStaging {
         let file = options.open(path).ok()?;
         let metadata = file.metadata().ok()?;
         let ours = metadata.is_file() && metadata.uid() == rustix::process::geteuid().as_raw();
-        ours.then(|| (file, metadata.len()))
+        ours.then_some((file, metadata.len()))
     }
 
     /// Goes on with what [`LocalStaging::left_behind`] found.

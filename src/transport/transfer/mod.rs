@@ -7,11 +7,13 @@
 //! commands, sudo or sessions beyond [`Link`].
 
 mod download;
+mod follow;
 mod job;
 mod local;
 mod naming;
 mod packet;
 mod remote;
+mod requests;
 mod resume;
 mod sftp;
 mod shell;

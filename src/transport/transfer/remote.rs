@@ -4,7 +4,7 @@
 use super::job::Job;
 use super::naming::{join, split, without_tilde};
 use super::packet::Attributes;
-use super::sftp::{Handle, OpenAs};
+use super::requests::{Handle, OpenAs};
 use super::trouble::{Trouble, status};
 use crate::failure::{ErrorCode, Failure};
 

@@ -15,7 +15,9 @@ use super::trouble::Trouble;
 use super::upload::read_through;
 use crate::failure::Failure;
 
-/// Why a partial file is not continued.
+const NOTHING_THERE: &str = "started from the beginning: there was nothing to continue";
+
+/// Whether a partial file can be continued.
 enum Verdict {
     Same(Sha256),
     Different,
@@ -32,7 +34,7 @@ pub(super) fn upload(
     hash: &mut Sha256,
 ) -> Result<Option<RemoteStaging>, Failure> {
     let lost = |job: &Job<'_>, trouble| job.interrupted(trouble);
-    let mut note = "started from the beginning: there was nothing to continue".to_owned();
+    let mut note = NOTHING_THERE.to_owned();
     let left = match job.sftp.lstat(&mut job.wire, staged) {
         Ok(attributes) => attributes.size,
         Err(Trouble::Status { .. }) => None,
@@ -80,7 +82,7 @@ pub(super) fn download(
     staged: &std::path::Path,
     hash: &mut Sha256,
 ) -> Result<Option<LocalStaging>, Failure> {
-    let mut note = "started from the beginning: there was nothing to continue".to_owned();
+    let mut note = NOTHING_THERE.to_owned();
     if let Some((mut file, size)) = LocalStaging::left_behind(staged) {
         let verdict = compare_download(job, remote, &mut file, size)?;
         if let Verdict::Same(part) = verdict {
@@ -119,7 +121,10 @@ fn compare_upload(
     path: &str,
     size: u64,
 ) -> Result<Verdict, Failure> {
-    if size == 0 || size > job.total {
+    if size == 0 {
+        return Ok(Verdict::Same(Sha256::new()));
+    }
+    if size > job.total {
         return Ok(Verdict::Different);
     }
     if !job.ask_sum(path, Some(size)).map_err(|trouble| job.interrupted(trouble))? {
@@ -136,7 +141,10 @@ fn compare_download(
     file: &mut File,
     size: u64,
 ) -> Result<Verdict, Failure> {
-    if size == 0 || size > job.total {
+    if size == 0 {
+        return Ok(Verdict::Same(Sha256::new()));
+    }
+    if size > job.total {
         return Ok(Verdict::Different);
     }
     if !job.ask_sum(remote, Some(size)).map_err(|trouble| job.interrupted(trouble))? {
@@ -177,7 +185,10 @@ fn copy(job: &mut Job<'_>, from: &str, to: &str, count: u64) -> Result<bool, Fai
 
 fn continue_at(job: &mut Job<'_>, size: u64, whence: &str) {
     job.continued_at = size;
-    job.resume_note = Some(format!("continued after {size} bytes that {whence}"));
+    job.resume_note = Some(match size {
+        0 => NOTHING_THERE.to_owned(),
+        _ => format!("continued after {size} bytes that {whence}"),
+    });
 }
 
 fn started_over(verdict: &Verdict, size: u64, whence: &str) -> String {

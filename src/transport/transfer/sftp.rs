@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 
 use ssh2::Channel;
 
-use super::packet::{self, Attributes, Fields, Response, put_string, put_u32, put_u64};
+use super::packet::{self, Fields, Response, put_u32};
 use super::trouble::{Trouble, status};
 use super::wire::Wire;
 
@@ -29,21 +29,6 @@ const RECEIVE_WINDOW: u32 = 4 * 1024 * 1024;
 const CHANNEL_PACKET: u32 = 32 * 1024;
 /// The largest answer that is believed; OpenSSH sends up to 256 KiB.
 const LONGEST_ANSWER: usize = 512 * 1024;
-
-/// `SSH_FXF_…`: how a file is opened.
-#[derive(Clone, Copy)]
-pub(super) enum OpenAs {
-    /// For reading.
-    Source = 0x01,
-    /// For writing, and it must exist.
-    Existing = 0x02,
-    /// For writing, and it must not exist; never follows a symbolic link.
-    New = 0x02 | 0x08 | 0x20,
-}
-
-/// An open file on the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Handle(Vec<u8>);
 
 /// One conversation with the host's SFTP server.
 pub(super) struct Sftp {
@@ -122,24 +107,6 @@ impl Sftp {
             .expect("a request is a block and a path at most");
         self.outgoing[start..start + 4].copy_from_slice(&length.to_be_bytes());
         id
-    }
-
-    /// Queues the writing of `bytes` at `offset`.
-    pub(super) fn queue_write(&mut self, handle: &Handle, offset: u64, bytes: &[u8]) -> u32 {
-        self.queue(packet::WRITE, |out| {
-            put_string(out, &handle.0);
-            put_u64(out, offset);
-            put_string(out, bytes);
-        })
-    }
-
-    /// Queues the reading of up to `length` bytes at `offset`.
-    pub(super) fn queue_read(&mut self, handle: &Handle, offset: u64, length: u32) -> u32 {
-        self.queue(packet::READ, |out| {
-            put_string(out, &handle.0);
-            put_u64(out, offset);
-            put_u32(out, length);
-        })
     }
 
     /// Whether enough waits to be sent already.
@@ -276,164 +243,17 @@ impl Sftp {
         Ok(packet)
     }
 
+    /// Whether the server can rename over an existing file in one step.
     pub(super) fn renames_over(&self) -> bool {
         self.renames_over
     }
 
+    /// Whether the server tells how much space is left.
     pub(super) fn tells_free_space(&self) -> bool {
         self.tells_free_space
     }
 }
 
-/// The requests, as methods.
-impl Sftp {
-    /// What is known about the file at `path`, following symbolic links.
-    pub(super) fn stat(&mut self, wire: &mut Wire<'_>, path: &str) -> Result<Attributes, Trouble> {
-        let response = self.call(wire, packet::STAT, |out| put_string(out, path.as_bytes()))?;
-        attributes(response)
-    }
-
-    /// What is known about `path` itself, be it a symbolic link.
-    pub(super) fn lstat(&mut self, wire: &mut Wire<'_>, path: &str) -> Result<Attributes, Trouble> {
-        let response = self.call(wire, packet::LSTAT, |out| put_string(out, path.as_bytes()))?;
-        attributes(response)
-    }
-
-    pub(super) fn fstat(
-        &mut self,
-        wire: &mut Wire<'_>,
-        handle: &Handle,
-    ) -> Result<Attributes, Trouble> {
-        let response = self.call(wire, packet::FSTAT, |out| put_string(out, &handle.0))?;
-        attributes(response)
-    }
-
-    pub(super) fn setstat(
-        &mut self,
-        wire: &mut Wire<'_>,
-        path: &str,
-        attributes: Attributes,
-    ) -> Result<(), Trouble> {
-        self.call(wire, packet::SETSTAT, |out| {
-            put_string(out, path.as_bytes());
-            attributes.encode(out);
-        })
-        .map(drop)
-    }
-
-    pub(super) fn fsetstat(
-        &mut self,
-        wire: &mut Wire<'_>,
-        handle: &Handle,
-        attributes: Attributes,
-    ) -> Result<(), Trouble> {
-        self.call(wire, packet::FSETSTAT, |out| {
-            put_string(out, &handle.0);
-            attributes.encode(out);
-        })
-        .map(drop)
-    }
-
-    /// The absolute form of `path`, without symbolic links.
-    pub(super) fn realpath(&mut self, wire: &mut Wire<'_>, path: &str) -> Result<String, Trouble> {
-        match self.call(wire, packet::REALPATH, |out| put_string(out, path.as_bytes()))? {
-            Response::Name(name) => Ok(name),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    pub(super) fn open_file(
-        &mut self,
-        wire: &mut Wire<'_>,
-        path: &str,
-        how: OpenAs,
-        mode: u32,
-    ) -> Result<Handle, Trouble> {
-        let response = self.call(wire, packet::OPEN, |out| {
-            put_string(out, path.as_bytes());
-            put_u32(out, how as u32);
-            Attributes::of_mode(mode).encode(out);
-        })?;
-        match response {
-            Response::Handle(handle) => Ok(Handle(handle)),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    pub(super) fn close(&mut self, wire: &mut Wire<'_>, handle: &Handle) -> Result<(), Trouble> {
-        self.call(wire, packet::CLOSE, |out| put_string(out, &handle.0)).map(drop)
-    }
-
-    pub(super) fn mkdir(
-        &mut self,
-        wire: &mut Wire<'_>,
-        path: &str,
-        mode: u32,
-    ) -> Result<(), Trouble> {
-        self.call(wire, packet::MKDIR, |out| {
-            put_string(out, path.as_bytes());
-            Attributes::of_mode(mode).encode(out);
-        })
-        .map(drop)
-    }
-
-    pub(super) fn remove(&mut self, wire: &mut Wire<'_>, path: &str) -> Result<(), Trouble> {
-        self.call(wire, packet::REMOVE, |out| put_string(out, path.as_bytes())).map(drop)
-    }
-
-    /// Renames; over an existing file only where the server does so in one step.
-    pub(super) fn rename(
-        &mut self,
-        wire: &mut Wire<'_>,
-        from: &str,
-        to: &str,
-    ) -> Result<(), Trouble> {
-        let over = self.renames_over;
-        let kind = if over { packet::EXTENDED } else { packet::RENAME };
-        self.call(wire, kind, |out| {
-            if over {
-                put_string(out, b"posix-rename@openssh.com");
-            }
-            put_string(out, from.as_bytes());
-            put_string(out, to.as_bytes());
-        })
-        .map(drop)
-    }
-
-    /// How many bytes the user may still write to the file system of `path`;
-    /// `None` when the server does not tell.
-    pub(super) fn free_space(
-        &mut self,
-        wire: &mut Wire<'_>,
-        path: &str,
-    ) -> Result<Option<u64>, Trouble> {
-        if !self.tells_free_space() {
-            return Ok(None);
-        }
-        let response = self.call(wire, packet::EXTENDED, |out| {
-            put_string(out, b"statvfs@openssh.com");
-            put_string(out, path.as_bytes());
-        })?;
-        let Response::Extended(body) = response else { return Err(unexpected(&response)) };
-        let mut fields = Fields(&body);
-        // Block size, fragment size, blocks, free blocks, blocks for us.
-        let mut numbers = std::iter::from_fn(|| fields.u64()).skip(1);
-        let (fragment, available) = (numbers.next(), numbers.nth(2));
-        Ok(fragment.zip(available).map(|(fragment, blocks)| fragment.saturating_mul(blocks)))
-    }
-}
-
 fn length_prefix(bytes: &[u8]) -> Option<usize> {
     Fields(bytes).u32().map(|length| length as usize)
-}
-
-fn attributes(response: Response) -> Result<Attributes, Trouble> {
-    match response {
-        Response::Attributes(attributes) => Ok(attributes),
-        other => Err(unexpected(&other)),
-    }
-}
-
-fn unexpected(_response: &Response) -> Trouble {
-    Trouble::Protocol("it answers something else than was asked".to_owned())
 }

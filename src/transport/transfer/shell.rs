@@ -31,6 +31,15 @@ sum() {
   else echo none
   fi
 }
+follow() {
+  if test -r "$1"; then
+    exec 3<"$1"
+    answer yes
+    answer "$(while read -r count && test "$count" -gt 0; do dd bs="$count" count=1 <&3; done | sum)"
+    exec 3<&-
+  else answer no
+  fi
+}
 answer() { printf 'sshoal-answer:%s\n' "$1"; }
 answer ready
 "#;
@@ -100,6 +109,20 @@ impl Shell {
             }
             _ => Sum::Unreadable,
         })
+    }
+
+    /// Makes the host hash the file at `path` piece by piece, as
+    /// [`Shell::announce`] allows; [`Shell::sum`] then gives the hash.
+    pub(super) fn follow(&mut self, wire: &mut Wire<'_>, path: &str) -> Result<bool, Trouble> {
+        self.say(&format!("follow {}\n", quoted(path)));
+        // Until the answer is here nothing more may be sent: the shell reads its
+        // commands in blocks, and would swallow what is meant for the loop.
+        Ok(self.answer(wire)? == "yes")
+    }
+
+    /// Tells a following host that so many more bytes are there; 0 ends the file.
+    pub(super) fn announce(&mut self, count: u64) {
+        self.say(&format!("{count}\n"));
     }
 
     /// Whether `path` is a regular file of our own that no symbolic link leads to.

@@ -5,27 +5,33 @@ use std::io::Write;
 
 use openssl::sha::Sha256;
 
+use super::follow::Follower;
 use super::job::Job;
 use super::packet::Response;
 use super::remote::RemoteStaging;
-use super::sftp::{BLOCK, Handle, IN_FLIGHT};
+use super::requests::Handle;
+use super::sftp::{BLOCK, IN_FLIGHT};
 use super::source::{Source, fill};
 use super::trouble::{Trouble, status};
 use crate::failure::{ErrorCode, Failure};
 
-/// Sends the source's bytes from where the job continues to its end, and adds
-/// them to `hash`.
+/// What was asked of the host: a place in the file and a length.
+type Piece = (u64, u32);
+
+/// Sends the source's bytes from where the job continues to its end, adds them to
+/// `hash`, and tells the follower what is written.
 pub(super) fn send(
     job: &mut Job<'_>,
     source: &mut Source,
     staging: &RemoteStaging,
     mut hash: Sha256,
+    mut follower: Option<&mut Follower>,
 ) -> Result<Sha256, Failure> {
     let path = &job.spec.local_path;
     let mut offset = job.continued_at;
     source.rewind_to(offset).map_err(|error| job.local(&error, "read", path))?;
     let mut block = vec![0; BLOCK];
-    let mut flying: HashMap<u32, u64> = HashMap::new();
+    let mut flying: HashMap<u32, Piece> = HashMap::new();
     let mut in_flight = 0;
     loop {
         while offset < job.total && in_flight < IN_FLIGHT && !job.sftp.is_backed_up() {
@@ -37,9 +43,14 @@ pub(super) fn send(
             }
             hash.update(&block[..read]);
             let id = job.sftp.queue_write(staging.handle(), offset, &block[..read]);
-            flying.insert(id, read as u64);
+            flying.insert(id, (offset, read as u32));
             offset += read as u64;
             in_flight += read as u64;
+        }
+        if let Some(follower) = follower.as_deref_mut() {
+            // Answers may come in any order; what is below the first open one is written.
+            let written = flying.values().map(|(start, _)| *start).min().unwrap_or(offset);
+            follower.advance(job, written).map_err(|trouble| job.interrupted(trouble))?;
         }
         if flying.is_empty() {
             return Ok(hash);
@@ -48,7 +59,8 @@ pub(super) fn send(
         while let Some((id, response)) =
             job.sftp.take().map_err(|trouble| job.interrupted(trouble))?
         {
-            let Some(length) = flying.remove(&id) else { continue };
+            let Some((_, length)) = flying.remove(&id) else { continue };
+            let length = u64::from(length);
             in_flight -= length;
             match response {
                 Response::Status { code: status::OK, .. } => job.moved += length,
@@ -64,9 +76,6 @@ pub(super) fn send(
         }
     }
 }
-
-/// What was asked of the host: a place in the file and a length.
-type Piece = (u64, u32);
 
 /// Receives the file behind `handle` from where the job continues to its end,
 /// writes it to `sink` and adds it to `hash`.

@@ -3,6 +3,7 @@
 
 use openssl::sha::Sha256;
 
+use super::follow::Follower;
 use super::job::Job;
 use super::naming::{hexadecimal, join, spare_name, staging_name};
 use super::packet::Attributes;
@@ -50,7 +51,7 @@ pub(super) fn upload(job: &mut Job<'_>) -> Result<Transferred, Failure> {
         },
     };
     let finished = fill(job, &mut source, &mut staging, hash, &target)
-        .and_then(|sum| publish(job, &mut staging, &target, sum));
+        .and_then(|(sum, found)| publish(job, &staging, &target, sum, found));
     match finished {
         Ok(transferred) => Ok(transferred),
         // What is damaged is not worth continuing.
@@ -99,14 +100,17 @@ fn already_there(
 }
 
 /// Sends the rest of the source, and gives the temporary file its mode and owner.
+/// Returns the source's hash, and the temporary file's where the host told it.
 fn fill(
     job: &mut Job<'_>,
     source: &mut Source,
     staging: &mut RemoteStaging,
     hash: Sha256,
     target: &RemoteFile,
-) -> Result<String, Failure> {
-    let hash = stream::send(job, source, staging, hash)?;
+) -> Result<(String, Option<String>), Failure> {
+    let mut follower =
+        Follower::start(job, &staging.path).map_err(|trouble| job.interrupted(trouble))?;
+    let hash = stream::send(job, source, staging, hash, follower.as_mut())?;
     let path = &job.spec.local_path;
     if !source.is_unchanged().map_err(|error| job.local(&error, "read", path))? {
         return Err(stream::source_changed(&job.spec.local_path_shown));
@@ -121,7 +125,12 @@ fn fill(
         let full = job.full_file_system(&trouble, &staging.path);
         full.unwrap_or_else(|| job.remote(trouble, "write", &staging.path))
     })?;
-    Ok(hexadecimal(&hash.finish()))
+    let found = match follower {
+        Some(follower) => follower.finish(job).map_err(|trouble| job.interrupted(trouble))?,
+        None if job.spec.verify => sum_of(job, &staging.path)?,
+        None => None,
+    };
+    Ok((hexadecimal(&hash.finish()), found))
 }
 
 /// A file that is replaced keeps its owner where the login user may say so: a root
@@ -155,38 +164,52 @@ fn keep_owner(
     }
 }
 
-/// Verifies the temporary file and moves it into place.
+/// Moves the temporary file into place, unless its hash is another than `sum`.
 fn publish(
     job: &mut Job<'_>,
-    staging: &mut RemoteStaging,
+    staging: &RemoteStaging,
     target: &RemoteFile,
     sum: String,
+    found: Option<String>,
 ) -> Result<Transferred, Failure> {
     let mut verified = false;
-    if job.spec.verify {
-        job.ask_sum(&staging.path, None).map_err(|trouble| job.interrupted(trouble))?;
-        match job.sum().map_err(|trouble| job.interrupted(trouble))? {
-            Some(found) if found == sum => verified = true,
-            Some(found) => return Err(job.differs(&sum, &found)),
-            None => job.warn_unverified(),
-        }
+    match found {
+        Some(found) if found == sum => verified = true,
+        Some(found) => return Err(job.differs(&sum, &found)),
+        None => {}
     }
-    rename(job, staging, target)?;
+    match rename(job, staging, target) {
+        Ok(()) => {}
+        // Another transfer of the same source that shared this temporary file was
+        // faster; what counts is what is in place now.
+        Err(trouble)
+            if trouble.is_missing() && sum_of(job, &target.path)?.as_ref() == Some(&sum) =>
+        {
+            verified = true;
+        }
+        Err(trouble) => return Err(job.remote(trouble, "replace", &target.path)),
+    }
+    if job.spec.verify && !verified {
+        job.warn_unverified();
+    }
     Ok(job.done(Some(sum), verified))
 }
 
-fn rename(job: &mut Job<'_>, staging: &RemoteStaging, target: &RemoteFile) -> Result<(), Failure> {
-    let renamed = match job.sftp.rename(&mut job.wire, &staging.path, &target.path) {
+fn sum_of(job: &mut Job<'_>, path: &str) -> Result<Option<String>, Failure> {
+    let sum = job.ask_sum(path, None).and_then(|_| job.sum());
+    sum.map_err(|trouble| job.interrupted(trouble))
+}
+
+fn rename(job: &mut Job<'_>, staging: &RemoteStaging, target: &RemoteFile) -> Result<(), Trouble> {
+    match job.sftp.rename(&mut job.wire, &staging.path, &target.path) {
         // Version 3 alone cannot replace a file in one step. For a moment there is
         // none, but never half of one.
         Err(Trouble::Status { .. }) if !job.sftp.renames_over() && target.attributes.is_some() => {
-            job.sftp
-                .remove(&mut job.wire, &target.path)
-                .and_then(|()| job.sftp.rename(&mut job.wire, &staging.path, &target.path))
+            job.sftp.remove(&mut job.wire, &target.path)?;
+            job.sftp.rename(&mut job.wire, &staging.path, &target.path)
         }
         renamed => renamed,
-    };
-    renamed.map_err(|trouble| job.remote(trouble, "replace", &target.path))
+    }
 }
 
 /// Feeds the source's bytes from `from` up to `to` to `hash`, and leaves the

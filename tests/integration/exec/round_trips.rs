@@ -1,1 +1,72 @@
 //! How often a command waits for the network.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sshoal::transport::{Cancel, Ending};
+
+use super::{connect_to, options, shown, spec};
+use crate::lab::Lab;
+
+/// One way; a round trip takes twice as long.
+const DELAY: Duration = Duration::from_millis(100);
+
+/// Forwards one connection to `server`, delaying every byte. Ends with it.
+fn delaying_proxy(server: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (client, _) = listener.accept().unwrap();
+        let server = TcpStream::connect(server).unwrap();
+        delay(client.try_clone().unwrap(), server.try_clone().unwrap());
+        delay(server, client);
+    });
+    address
+}
+
+fn delay(mut from: TcpStream, mut to: TcpStream) {
+    to.set_nodelay(true).unwrap();
+    let (sender, receiver) = mpsc::channel::<(Instant, Vec<u8>)>();
+    thread::spawn(move || {
+        let mut buffer = [0; 65536];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            let _ = sender.send((Instant::now() + DELAY, buffer[..count].to_vec()));
+        }
+    });
+    thread::spawn(move || {
+        for (due, bytes) in receiver {
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            if to.write_all(&bytes).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(Shutdown::Both);
+    });
+}
+
+#[test]
+fn further_commands_cost_little_more_than_one() {
+    let lab = Lab::get();
+    let mut spec = spec(lab.sshd(), &lab.users.plain);
+    spec.port = delaying_proxy(lab.sshd().socket_address()).port();
+    let mut connection = connect_to(&spec);
+    let cancel = Cancel::default();
+    let trips = |time: Duration| time.as_secs_f64() / (2.0 * DELAY.as_secs_f64());
+
+    let first = connection.execute("echo x", &options(), true, &cancel);
+    assert_eq!(first.ending, Ending::Exited(0), "{}", shown(&first));
+    assert!(trips(first.duration) < 2.6, "the first took {:.2}", trips(first.duration));
+
+    const COUNT: u32 = 10;
+    let began = Instant::now();
+    for number in 0..COUNT {
+        let execution = connection.execute("cat", &options(), number + 1 < COUNT, &cancel);
+        assert_eq!(execution.ending, Ending::Exited(0), "{}", shown(&execution));
+    }
+    let each = trips(began.elapsed() / COUNT);
+    println!("first {:.2}, further {each:.2}", trips(first.duration));
+    assert!(each <= 1.4, "each further command took {each:.2} round trips");
+}

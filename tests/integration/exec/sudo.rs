@@ -1,11 +1,14 @@
 //! Every way in which sudo can go, with and without a terminal.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
+
 use sshoal::plan::spec::{ExecOptions, SudoSpec};
 use sshoal::secret::Secret;
 use sshoal::transport::{Connection, Ending, Execution};
 
 use super::{connect, elevated, failure, options, output, run, shown, text};
-use crate::lab::{Lab, Sudo, UserOptions};
+use crate::lab::{Lab, Sudo, User, UserOptions};
 
 const BOTH: [bool; 2] = [false, true];
 
@@ -242,18 +245,102 @@ fn variables_reach_single_commands_too_where_the_rule_lets_them() {
 #[test]
 fn other_login_shells_do_as_well() {
     let lab = Lab::get();
-    for shell in ["/bin/dash", "/bin/csh", "/usr/bin/tcsh", "/usr/bin/fish", "/usr/bin/zsh"] {
+    let shells = ["/bin/dash", "/usr/bin/tcsh", "/usr/bin/fish", "/usr/bin/zsh", "/usr/bin/ksh"];
+    for shell in shells {
         if !std::path::Path::new(shell).exists() {
             continue; // Only dash is sure to be there.
         }
         let name = shell.rsplit('/').next().unwrap();
         let user = lab.add_user(name, UserOptions::default().shell(shell).sudo(Sudo::Password));
+        std::fs::create_dir(user.home.join("it's! \\ here")).unwrap();
         let mut connection: Box<dyn Connection> = connect(lab.sshd(), &user);
         for pty in BOTH {
-            let environment = vec![("V".to_owned(), "it's! \\ \n".to_owned())];
-            let options = ExecOptions { environment, ..elevated(Some(&user.password), pty) };
-            let line = "printenv V; echo 'wow!'";
-            assert_eq!(output(&mut connection, line, &options), "it's! \\ \n\nwow!\n", "{shell}");
+            for base in [ExecOptions { pty, ..options() }, elevated(Some(&user.password), pty)] {
+                let options = ExecOptions {
+                    environment: vec![("V".to_owned(), "it's! \\ \n".to_owned())],
+                    working_directory: Some(format!("{}/it's! \\ here", user.home.display())),
+                    ..base
+                };
+                let line = "printenv V; echo 'wow' \"so\"; readlink /proc/self/cwd | sed 's,.*/,,'";
+                let expected = "it's! \\ \n\nwow so\nit's! \\ here\n";
+                assert_eq!(output(&mut connection, line, &options), expected, "{shell}");
+            }
+        }
+        let timeout = Some(std::time::Duration::from_secs(1));
+        let options = ExecOptions { timeout, ..elevated(Some(&user.password), true) };
+        let execution = run(&mut connection, "sleep 50 | cat", &options);
+        assert_eq!(failure(&execution), "command_timeout");
+        assert_eq!(execution.warnings, [""; 0], "{shell}");
+    }
+}
+
+#[test]
+fn background_children_of_root_do_not_hold_the_task() {
+    let lab = Lab::get();
+    let mut connection = connect(lab.sshd(), &lab.users.nopasswd);
+    for pty in BOTH {
+        let began = Instant::now();
+        assert_eq!(output(&mut connection, "sleep 9 & echo x", &elevated(None, pty)), "x\n");
+        assert!(began.elapsed() < Duration::from_secs(5), "pty {pty}");
+        let execution = run(&mut connection, "sleep 9 & exit 3", &elevated(None, pty));
+        assert_eq!(execution.ending, Ending::Exited(3));
+    }
+}
+
+#[test]
+fn an_unknown_user_is_named() {
+    let lab = Lab::get();
+    let mut connection = connect(lab.sshd(), &lab.users.nopasswd);
+    for shell in BOTH {
+        let sudo = Some(SudoSpec { password: None, user: Some("no-such-user".into()), shell });
+        let execution = run(&mut connection, "id", &ExecOptions { sudo, ..options() });
+        assert_eq!(failure(&execution), "sudo_not_permitted", "{}", shown(&execution));
+        assert!(shown(&execution).contains("`no-such-user`"));
+    }
+}
+
+/// A user whose shell finds another `sudo` than the system's.
+fn with_sudo_of(lab: &Lab, role: &str, script: Option<&str>) -> User {
+    let user = lab.add_user(role, UserOptions::default());
+    let bin = user.home.join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    if let Some(script) = script {
+        let path = user.write("bin/sudo", script);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        user.write(".bashrc", "PATH=$HOME/bin:$PATH\n");
+    } else {
+        for tool in ["env", "printf"] {
+            std::os::unix::fs::symlink(format!("/usr/bin/{tool}"), bin.join(tool)).unwrap();
+        }
+        user.write(".bashrc", "PATH=$HOME/bin\n");
+    }
+    user
+}
+
+#[test]
+fn a_host_without_sudo_is_told_apart() {
+    let lab = Lab::get();
+    let user = with_sudo_of(&lab, "nosudo", None);
+    let mut connection = connect(lab.sshd(), &user);
+    for pty in BOTH {
+        for options in [elevated(Some("secret-password"), pty), words(None, pty)] {
+            let execution = run(&mut connection, "id -u", &options);
+            assert_eq!(failure(&execution), "sudo_not_permitted", "{}", shown(&execution));
+            assert!(shown(&execution).contains("the host has no `sudo`"), "{}", shown(&execution));
         }
     }
+}
+
+#[test]
+fn a_prompt_of_another_wording_is_not_answered() {
+    let lab = Lab::get();
+    let script = "#!/bin/sh\nprintf 'Verification code: ' >&2\nread answer\n\
+                  echo \"got $answer\" > $HOME/answer\n";
+    let user = with_sudo_of(&lab, "oddpam", Some(script));
+    let mut connection = connect(lab.sshd(), &user);
+    let execution = run(&mut connection, "id -u", &elevated(Some("secret-password"), true));
+    assert_eq!(failure(&execution), "sudo_prompt_unknown");
+    assert!(text(&execution.output.bytes).contains("Verification code"));
+    let answer = std::fs::read_to_string(user.home.join("answer")).unwrap_or_default();
+    assert!(!answer.contains("secret-password"));
 }

@@ -3,6 +3,8 @@
 //! Every stage has an error enum of its own; [`Problem`] adds the place, and
 //! [`render`] draws it for a person.
 
+mod mask;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -183,7 +185,7 @@ impl<'p> Placed<'p> {
                     span.start,
                     span.len,
                 ));
-                source = Some(NamedSource::new(&text.name, text.text.clone()));
+                source = Some(NamedSource::new(&text.name, mask::mask_source(&text.text)));
             }
         }
         Self { problem, source, label, help }

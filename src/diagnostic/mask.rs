@@ -1,0 +1,167 @@
+//! Hides secrets in the source excerpts of diagnostics.
+//!
+//! An excerpt shows the line that is wrong and its neighbours, and a password
+//! often stands right there. What is hidden is replaced byte for byte, so that
+//! every offset still points to the same place.
+
+use crate::load::decode::nearest;
+
+/// The keys whose values are secret, ours and Ansible's.
+const SECRET_KEYS: [&str; 12] = [
+    "password",
+    "passphrase",
+    "pkey",
+    "sudo_password",
+    "proxy_password",
+    "proxy_passphrase",
+    "proxy_pkey",
+    "ansible_password",
+    "ansible_ssh_pass",
+    "ansible_ssh_password",
+    "ansible_become_pass",
+    "ansible_become_password",
+];
+
+/// The text with the values of secret keys blotted out. Templates stay: they
+/// name a secret and are none.
+pub(super) fn mask_source(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut block: Option<usize> = None;
+    for line in text.split_inclusive('\n') {
+        let indent = line.len() - line.trim_start().len();
+        let is_blank = line.trim().is_empty();
+        match block {
+            // The lines of a block scalar, or a value that goes on.
+            Some(outer) if is_blank || indent > outer => {
+                masked.push_str(&blot(line));
+                continue;
+            }
+            _ => block = None,
+        }
+        let (line, opens) = mask_line(line);
+        masked.push_str(&line);
+        if opens {
+            // `- password: |` is indented by its dash as well.
+            block = Some(indent);
+        }
+    }
+    masked
+}
+
+/// One line masked, and whether a secret value may go on below it.
+fn mask_line(line: &str) -> (String, bool) {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    let mut opens = false;
+    while let Some((head, key, tail)) = next_key(rest) {
+        out.push_str(head);
+        if !is_secret(key) {
+            rest = tail;
+            continue;
+        }
+        let value = value_length(tail);
+        let (secret, after) = tail.split_at(value);
+        opens = after.trim().is_empty();
+        match secret.contains("{{") {
+            true => out.push_str(secret),
+            false => out.push_str(&blot(secret)),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    (out, opens)
+}
+
+/// The next `key:` of a line: what stands up to and including its colon, the
+/// key, and the rest.
+fn next_key(text: &str) -> Option<(&str, &str, &str)> {
+    for (at, _) in text.match_indices([':', '=']) {
+        let before = text[..at].trim_end().trim_end_matches(['"', '\'']);
+        let start = before
+            .rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
+            .map_or(0, |last| last + before[last..].chars().next().map_or(1, char::len_utf8));
+        let key = &before[start..];
+        if !key.is_empty() {
+            return Some((&text[..=at], key, &text[at + 1..]));
+        }
+    }
+    None
+}
+
+/// A mistyped `pasword` is as secret as the right one.
+fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase().replace('-', "_");
+    key.contains("password")
+        || key.contains("passphrase")
+        || key.contains("secret")
+        || key.contains("token")
+        || nearest(&key, SECRET_KEYS).is_some()
+}
+
+/// How many bytes of the text are the value: a quoted text with its quotes, or
+/// what stands up to a comment, a comma of a flow mapping, or the line's end.
+fn value_length(text: &str) -> usize {
+    let lead = text.len() - text.trim_start_matches([' ', '\t']).len();
+    let value = &text[lead..];
+    let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+    if let Some(quote) = quote {
+        let mut escaped = false;
+        for (at, c) in value.char_indices().skip(1) {
+            match c {
+                _ if escaped => escaped = false,
+                '\\' if quote == '"' => escaped = true,
+                _ if c == quote => return lead + at + 1,
+                _ => {}
+            }
+        }
+        return text.len();
+    }
+    // A plain text may hold commas and hashes; hiding too much costs nothing,
+    // hiding too little does.
+    text.trim_end_matches(['\r', '\n']).len()
+}
+
+/// The text with every visible character replaced, as many bytes long.
+fn blot(text: &str) -> String {
+    let blotted = text.chars().map(|c| match c {
+        c if c.is_whitespace() => c.to_string(),
+        c => "*".repeat(c.len_utf8()),
+    });
+    blotted.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        let masked = mask_source(text);
+        assert_eq!(masked, expected);
+        assert_eq!(masked.len(), text.len());
+    }
+
+    #[test]
+    fn values_of_secret_keys_are_hidden() {
+        check("  password: hunter2\n  port: 22\n", "  password: *******\n  port: 22\n");
+        check("pasword: 'a b'\n", "pasword: ** **\n");
+        check("{\"password\": \"x\\\"y\", \"port\": 22}", "{\"password\": ******, \"port\": 22}");
+        check("- { username: a, password: b, port: 1 }", "- { username: a, password: ** ***** * *");
+        check("ansible_become_pass=geheim", "ansible_become_pass=******");
+        check("sudo-password: é", "sudo-password: **");
+    }
+
+    #[test]
+    fn a_block_is_hidden_to_its_end() {
+        check(
+            "a:\n  pkey: |\n    -----BEGIN\n    AAAA\n\n    BBBB\n  port: 22\n",
+            "a:\n  pkey: *\n    **********\n    ****\n\n    ****\n  port: 22\n",
+        );
+        check("password:\n  hunter2\nport: 1\n", "password:\n  *******\nport: 1\n");
+    }
+
+    #[test]
+    fn templates_and_other_keys_stay() {
+        let text = "password: \"{{ env('PW') }}\"\nname: password\ncommand: echo a:b\n";
+        check(text, text);
+    }
+}
