@@ -351,8 +351,8 @@ fn written_name(raw: &RawTask) -> String {
         };
         let operation = match &transfer.value.operation {
             Some(At { value: Templated::Value(operation), .. }) => match operation {
-                crate::load::request::OperationName::Upload => "upload",
-                crate::load::request::OperationName::Download => "download",
+                crate::load::values::OperationName::Upload => "upload",
+                crate::load::values::OperationName::Download => "download",
             },
             _ => "transfer",
         };

@@ -113,7 +113,8 @@ fn words(line: &str) -> Vec<String> {
 /// and connect to nobody.
 #[test]
 fn every_case_is_refused_offline() {
-    let mut cases: Vec<PathBuf> = fs::read_dir(root()).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut cases: Vec<PathBuf> =
+        fs::read_dir(root()).unwrap().map(|e| e.unwrap().path()).collect();
     cases.retain(|path| path.is_dir());
     cases.sort();
     assert!(cases.len() > 60, "looked at {} cases only", cases.len());
