@@ -7,6 +7,7 @@
 
 mod architecture;
 mod connect;
+mod documented;
 mod exec;
 #[expect(clippy::allow_attributes, reason = "whether all of the server is used varies")]
 #[allow(dead_code, unused_imports, reason = "the server offers more than today's tests need")]
