@@ -8,6 +8,7 @@ use super::play::TaskShape;
 use super::task::HostBase;
 use crate::diagnostic::Problem;
 use crate::load::decode::{At, OneOrMany, Templated};
+use crate::load::layer::Layer;
 use crate::load::playbook::{RawPlay, RawTask};
 use crate::load::request::FILE_TRANSFER;
 use crate::load::values::OperationName;
@@ -15,14 +16,16 @@ use crate::resolve::render::Miss;
 use crate::resolve::scope::Frame;
 
 impl Planner {
-    /// The play's name, or else its pattern.
+    /// The play's name, which may use the play's variables, or else its pattern.
     pub(super) fn play_name(
         &self,
         raw: &RawPlay,
+        play_layer: Option<&Arc<Layer>>,
         pattern: &str,
         problems: &mut Vec<Problem>,
     ) -> Arc<str> {
-        match raw.name.as_ref().map(|name| self.global_frame().value(name, "`name`")) {
+        let frame = self.global_frame(play_layer);
+        match raw.name.as_ref().map(|name| frame.value(name, "`name`")) {
             Some(Ok(name)) => name.into(),
             Some(Err(Miss::Problem(problem))) => {
                 problems.push(*problem);

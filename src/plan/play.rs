@@ -43,10 +43,10 @@ impl Planner {
         let tags = raw.tags.as_ref().map(|tags| tags.value.0.as_slice()).unwrap_or_default();
         let tasks = raw.tasks.iter().flat_map(|tasks| &tasks.value);
         let shapes = self.shapes(number, tasks, tags, problems);
-        let name = self.play_name(raw, &pattern, problems);
+        let play_layer = raw.vars.as_ref().map(|vars| Arc::new(decode_layer(vars, problems)));
+        let name = self.play_name(raw, play_layer.as_ref(), &pattern, problems);
         let names = hosts.iter().map(ToString::to_string).collect::<Vec<_>>();
         let play_hosts = Value::from(names);
-        let play_layer = raw.vars.as_ref().map(|vars| Arc::new(decode_layer(vars, problems)));
         let mut lanes = Vec::with_capacity(hosts.len());
         for host in hosts {
             let Some(base) = self.base(raw, play_layer.as_ref(), &host, &play_hosts, problems)
@@ -65,7 +65,7 @@ impl Planner {
     fn hosts(&self, raw: &RawPlay, problems: &mut Vec<Problem>) -> Option<(String, Vec<HostName>)> {
         let at = raw.hosts.as_ref()?;
         // A pattern belongs to no host yet: it sees what is given for the whole run.
-        let frame = self.global_frame();
+        let frame = self.global_frame(None);
         let parts: Vec<&At<Templated<String>>>;
         let single;
         match &at.value {
@@ -98,11 +98,13 @@ impl Planner {
         Some((pattern, hosts))
     }
 
-    pub(super) fn global_frame(&self) -> Arc<Frame> {
+    /// What is the same on all hosts: what is given for the whole run, and the
+    /// play's own variables.
+    pub(super) fn global_frame(&self, play_layer: Option<&Arc<Layer>>) -> Arc<Frame> {
         let scope = Scope {
             world: Arc::clone(&self.world),
             host: "all".into(),
-            layers: Vec::new(),
+            layers: play_layer.into_iter().cloned().collect(),
             play_hosts: Value::from(Vec::<String>::new()),
         };
         Frame::new(Arc::new(scope), None, None, Arc::default(), BTreeMap::new())

@@ -186,8 +186,25 @@ impl Frame {
             | ErrorKind::UnknownMethod => {
                 Problem::new(ResolveError::TemplateSyntax { message }, place)
             }
-            _ => Problem::new(ResolveError::Template { message }, place),
+            _ => match self.unknown_operand(&message, code) {
+                Some(name) => self.undefined(&name, place),
+                None => Problem::new(ResolveError::Template { message }, place),
+            },
         }
+    }
+
+    /// The undefined name behind an operator's complaint, which speaks of types
+    /// alone: "unsupported types undefined and number".
+    fn unknown_operand(&self, message: &str, code: &str) -> Option<String> {
+        if !message.contains("undefined") {
+            return None;
+        }
+        let environment = &self.scope.world.environment;
+        let names = match environment.compile_expression(code) {
+            Ok(expression) => expression.undeclared_variables(false),
+            Err(_) => environment.template_from_str(code).ok()?.undeclared_variables(false),
+        };
+        names.into_iter().filter(|name| !self.knows(name)).min()
     }
 
     fn undefined(&self, expression: &str, place: Option<Span>) -> Problem {
