@@ -157,8 +157,9 @@ impl Attempt<'_> {
         let transferred = connection.transfer(spec, &self.context.options.cancel);
         let duration = began.elapsed();
         match transferred {
-            Ok(Transferred { record, changed, warnings }) => {
-                let result = of_transfer(step.item.as_ref(), duration, Ok((record, changed)));
+            Ok(Transferred { record, changed, files, warnings }) => {
+                let done = Ok((record, changed, files));
+                let result = of_transfer(step.item.as_ref(), duration, done);
                 self.record(result, if changed { Outcome::Changed } else { Outcome::Ok });
                 self.gathered.changed |= changed;
                 warnings.into_iter().for_each(|warning| self.warn(warning));

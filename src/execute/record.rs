@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::event::{CommandResult, Outcome, TRANSFER_COMMAND, TransferOperation, TransferRecord};
 use crate::failure::Failure;
 use crate::secret::Redactor;
-use crate::transport::{Captured, Ending, Execution};
+use crate::transport::{Captured, Ending, Execution, FileCount};
 
 /// This moment, to the millisecond: more digits only make reports hard to read.
 pub(super) fn now() -> Timestamp {
@@ -66,7 +66,7 @@ pub(super) fn of_execution(
 pub(super) fn of_transfer(
     item: Option<&Value>,
     duration: Duration,
-    outcome: Result<(TransferRecord, bool), &Failure>,
+    outcome: Result<(TransferRecord, bool, Option<FileCount>), &Failure>,
 ) -> CommandResult {
     let mut result = CommandResult {
         item: item.cloned(),
@@ -75,8 +75,8 @@ pub(super) fn of_transfer(
         ..CommandResult::default()
     };
     match outcome {
-        Ok((record, changed)) => {
-            result.output = sentence(&record, changed);
+        Ok((record, changed, files)) => {
+            result.output = sentence(&record, changed, files);
             result.exit_status = Some(0);
             result.transfer = Some(record);
         }
@@ -190,12 +190,21 @@ fn text(captured: Captured) -> (String, bool) {
     }
 }
 
-fn sentence(record: &TransferRecord, changed: bool) -> String {
+fn sentence(record: &TransferRecord, changed: bool, files: Option<FileCount>) -> String {
     let (verb, target) = match record.operation {
         TransferOperation::Upload => ("uploaded", &record.remote_path),
         TransferOperation::Download => ("downloaded", &record.local_path),
     };
     let moved = size(record.bytes_transferred);
+    if let Some(FileCount { total, moved: count }) = files {
+        let files = if total == 1 { "file" } else { "files" };
+        return match (changed, count) {
+            (false, _) => format!("unchanged: {total} {files} in {target}"),
+            (true, 0) => format!("updated {target}, whose {total} {files} were there already"),
+            (true, _) if count == total => format!("{verb} {total} {files}, {moved}, to {target}"),
+            (true, _) => format!("{verb} {count} of {total} {files}, {moved}, to {target}"),
+        };
+    }
     match (changed, record.resumed) {
         (false, _) => format!("unchanged: {target}"),
         (true, false) if record.bytes_transferred == 0 && record.total_bytes > 0 => {

@@ -146,24 +146,21 @@ fn check_own_args(raw: &RawTask, is_transfer: bool, decoder: &mut Decoder) {
         ("sudo_user", args.sudo_user.as_ref().map(|at| at.key)),
         ("sudo_shell", args.sudo_shell.as_ref().map(|at| at.key)),
     ];
-    if raw.config.is_none() {
+    if raw.config.is_none() && !is_transfer {
         for (key, span) in sudo.into_iter().filter_map(|(key, span)| Some((key, span?))) {
-            let (message, help) = match is_transfer {
-                true => (
-                    format!("`{key}` does not work with a file transfer yet"),
-                    "transfer to a path of the login user, then move the file with a `config` task",
-                ),
-                false => (
-                    format!("`{key}` works with `config` only"),
-                    "write `config:` in place of `command:` to run through sudo",
-                ),
+            let error = LoadError::Conflict {
+                message: format!("`{key}` works with `config` and file transfers only"),
+                help: "write `config:` in place of `command:` to run through sudo".to_owned(),
             };
-            decoder.report(LoadError::Conflict { message, help: help.to_owned() }, span);
+            decoder.report(error, span);
         }
     }
     if is_transfer {
+        // Only sudo can ask for a terminal here.
+        let pty = args.get_pty.as_ref().filter(|_| args.sudo.is_none());
         let shell = [
-            ("get_pty", args.get_pty.as_ref().map(|at| at.key)),
+            ("get_pty", pty.map(|at| at.key)),
+            ("sudo_shell", args.sudo_shell.as_ref().map(|at| at.key)),
             ("environment", args.environment.as_ref().map(|at| at.key)),
             ("working_directory", args.working_directory.as_ref().map(|at| at.key)),
             ("stop_on_error", args.stop_on_error.as_ref().map(|at| at.key)),

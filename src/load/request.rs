@@ -74,9 +74,9 @@ mapping! {
         environment: EnvironmentMap,
         /// Read size of the channel in bytes; -1 (the default) leaves it to sshoal.
         bufsize: Templated<i64>,
-        /// Whether to run through sudo (`config` only).
+        /// Whether to run through sudo (`config` and file transfers only).
         sudo: Templated<bool>,
-        /// Password for sudo (`config` only); sent once, only when sudo asks.
+        /// Password for sudo; sent once, only when sudo asks.
         sudo_password: Templated<String>,
         /// User to become with sudo. Default root.
         sudo_user: Templated<String>,
@@ -112,7 +112,7 @@ mapping! {
         chunk_size: Templated<u32>,
         /// Total wall-clock limit of the transfer in seconds; null sets no limit (the default).
         timeout: Templated<Limit>,
-        /// Permission bits of the written file, as a quoted octal text such as "0644". Default: as the target has them, or else the source.
+        /// Permission bits of the written file, as a quoted octal text such as "0644". Default: as the target has them, or else the source. With `recursive`, of every file (a directory can also be entered where it can be read); default: each as the source has them.
         mode: Templated<Mode>,
         /// Whether to create missing parent directories. Default false.
         create_dirs: Templated<bool>,
@@ -120,11 +120,12 @@ mapping! {
         verify: Templated<bool>,
         /// Whether to render the local file as a template before uploading it. Default false.
         template: Templated<bool>,
-    }
-    not_yet {
-        "recursive" => "until then transfer the files one by one with a `loop`, or an archive",
-        "owner" => "until then set it with a `config` task: `chown USER FILE`",
-        "group" => "until then set it with a `config` task: `chgrp GROUP FILE`",
+        /// Whether to transfer a directory: what it contains becomes what the other path, a directory too, contains. What only the target has stays. Default false.
+        recursive: Templated<bool>,
+        /// Who owns the written files, as a name or a number; for uploads by root or with `driver_args.sudo`. Default: as the target has it, or else who writes.
+        owner: Templated<String>,
+        /// Which group owns the written files, as `owner`.
+        group: Templated<String>,
     }
 }
 

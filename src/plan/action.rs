@@ -42,8 +42,14 @@ pub(super) fn build(
     let kind = kind(raw);
     if kind == ActionKind::FileTransfer {
         let own = raw.transfer()?;
-        return transfer::build(own, args.timeout.as_ref(), frame, collect)
-            .map(Action::FileTransfer);
+        let mut spec = transfer::build(own, args.timeout.as_ref(), frame, collect)?;
+        spec.sudo = sudo(args, frame, store, collect);
+        if let Some(sudo) = &mut spec.sudo {
+            // Moving a file takes several commands, whatever was inherited.
+            sudo.shell = true;
+            spec.pty = collect.value(frame, args.get_pty.as_ref(), "get_pty").unwrap_or(false);
+        }
+        return Some(Action::FileTransfer(spec));
     }
     let is_config = kind == ActionKind::Config;
     let (key, commands) = match is_config {

@@ -82,6 +82,15 @@ pub enum PlanError {
         /// What to do.
         help: String,
     },
+    /// Keys of a file transfer that do not go together.
+    #[error("{message}")]
+    #[diagnostic(code(plan::unfitting), help("{help}"))]
+    Unfitting {
+        /// What does not fit.
+        message: String,
+        /// What to do.
+        help: String,
+    },
     /// Several hosts would download to one file.
     #[error("{count} hosts would download to the one local file `{path}`")]
     #[diagnostic(

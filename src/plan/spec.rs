@@ -151,7 +151,7 @@ pub struct SudoSpec {
     pub shell: bool,
 }
 
-/// A file transfer: the documented `file_transfer`.
+/// A file transfer: the documented `file_transfer`, of a file or of a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransferSpec {
     /// Its direction.
@@ -178,4 +178,15 @@ pub struct TransferSpec {
     pub create_dirs: bool,
     /// Whether to compare SHA-256 sums where the server has a shell. Default true.
     pub verify: bool,
+    /// Whether both paths name directories, of which all files are transferred.
+    pub recursive: bool,
+    /// Who is to own what an upload writes, by name or number; `None` keeps the
+    /// target's owner.
+    pub owner: Option<String>,
+    /// The group, likewise.
+    pub group: Option<String>,
+    /// Whether and how to elevate what touches the remote path.
+    pub sudo: Option<SudoSpec>,
+    /// Whether sudo gets a pseudo-terminal.
+    pub pty: bool,
 }

@@ -51,14 +51,25 @@ pub(super) fn build(
     let create_dirs = collect.value(frame, args.create_dirs.as_ref(), "create_dirs");
     let verify = collect.value(frame, args.verify.as_ref(), "verify").unwrap_or(true);
     let template = collect.value(frame, args.template.as_ref(), "template").unwrap_or(false);
+    let recursive = collect.value(frame, args.recursive.as_ref(), "recursive").unwrap_or(false);
+    let owner = user_or_group(args.owner.as_ref(), "owner", operation, frame, collect);
+    let group = user_or_group(args.group.as_ref(), "group", operation, frame, collect);
+    if recursive && template {
+        let error = PlanError::Unfitting {
+            message: "`template` renders one file, and `recursive` transfers many".to_owned(),
+            help: "render each by a task of its own, with a `loop`".to_owned(),
+        };
+        collect.error(error, args.template.as_ref());
+    }
     let (operation, shown, remote_path) = (operation?, local?, remote?);
     let file = args.local_path.as_ref().and_then(|at| at.span).map(|span| span.file);
     let local_path = frame.scope().world.path(&shown, file);
     let mut content = None;
     if operation == TransferOperation::Upload {
         match template {
+            true if recursive => {}
             true => content = render(&local_path, args.local_path.as_ref(), frame, collect),
-            false => check_source(&local_path, args.local_path.as_ref(), collect),
+            false => check_source(&local_path, recursive, args.local_path.as_ref(), collect),
         }
     }
     Some(TransferSpec {
@@ -73,6 +84,11 @@ pub(super) fn build(
         mode,
         create_dirs: create_dirs.unwrap_or(false),
         verify,
+        recursive,
+        owner,
+        group,
+        sudo: None,
+        pty: false,
     })
 }
 
@@ -95,12 +111,38 @@ fn path(
     Some(path)
 }
 
+/// A user or a group, by name or number.
+fn user_or_group(
+    at: Option<&At<Templated<String>>>,
+    key: &str,
+    operation: Option<TransferOperation>,
+    frame: &Arc<Frame>,
+    collect: &mut Collect,
+) -> Option<String> {
+    let name = path(at, key, frame, collect)?;
+    let message = match operation {
+        Some(TransferOperation::Download) => {
+            format!("`{key}` is for uploads: a downloaded file belongs to whoever runs sshoal")
+        }
+        _ if name.starts_with('-') || name.contains([':', '/', '\n']) => {
+            format!("`{name}` is no name of a user or a group")
+        }
+        _ => return Some(name),
+    };
+    let help = format!("write a name or a number, as in `{key}: www-data`, for an upload");
+    collect.error(PlanError::Unfitting { message, help }, at);
+    None
+}
+
 fn local_error(path: &Path, error: &std::io::Error) -> PlanError {
     use std::io::ErrorKind;
     let help = match error.kind() {
         ErrorKind::NotFound => "relative paths start at the directory of the file that writes them",
         ErrorKind::PermissionDenied => "check the permissions of the file and its directories",
-        ErrorKind::IsADirectory => "a transfer moves one file; name it",
+        ErrorKind::IsADirectory => {
+            "name a file, or set `recursive: true` to transfer what the directory contains"
+        }
+        ErrorKind::NotADirectory => "name a directory, or leave `recursive` out",
         ErrorKind::InvalidData => {
             "a template must be UTF-8 text; leave `template` out for other files"
         }
@@ -110,18 +152,21 @@ fn local_error(path: &Path, error: &std::io::Error) -> PlanError {
         ErrorKind::NotFound => "there is no such file".to_owned(),
         ErrorKind::PermissionDenied => "permission denied".to_owned(),
         ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        ErrorKind::NotADirectory => "it is no directory".to_owned(),
         ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
         _ => error.to_string(),
     };
     PlanError::LocalFile { path: path.display().to_string(), reason, help: help.to_owned() }
 }
 
-/// The source of an upload must be a readable file before anything connects.
-fn check_source<T>(path: &Path, at: Option<&At<T>>, collect: &mut Collect) {
+/// The source of an upload must be a readable file, or directory where it is to be
+/// `recursive`, before anything connects.
+fn check_source<T>(path: &Path, recursive: bool, at: Option<&At<T>>, collect: &mut Collect) {
     let opened = std::fs::File::open(path).and_then(|file| file.metadata());
-    let checked = opened.and_then(|metadata| match metadata.is_dir() {
-        true => Err(std::io::ErrorKind::IsADirectory.into()),
-        false => Ok(()),
+    let checked = opened.and_then(|metadata| match (metadata.is_dir(), recursive) {
+        (true, false) => Err(std::io::ErrorKind::IsADirectory.into()),
+        (false, true) => Err(std::io::ErrorKind::NotADirectory.into()),
+        _ => Ok(()),
     });
     if let Err(error) = checked {
         collect.error(local_error(path, &error), at);

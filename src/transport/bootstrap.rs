@@ -27,6 +27,7 @@ const READ_VARIABLES: &str = "__nl=$(echo; echo x); __nl=${__nl%x}; \
     *) break;; esac; done; unset __l __n __v __c __nl; ";
 
 /// Everything that the engine needs to start a command.
+#[derive(Clone)]
 pub(super) struct Launch {
     /// The exec request.
     pub(super) line: String,

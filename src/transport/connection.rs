@@ -9,7 +9,8 @@ use super::bootstrap::Launch;
 use super::channels::Channels;
 use super::exec::{self, End, Limits, Ran};
 use super::link::{Deadline, Link, Stop};
-use super::{Cancel, Connection, Ending, Execution, Transferred, siblings, sudo, transfer};
+use super::transfer::TransferSession;
+use super::{Cancel, Connection, Ending, Execution, Transferred, siblings, sudo};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::{ExecOptions, SudoSpec, TransferSpec};
 
@@ -19,12 +20,15 @@ pub(super) struct SshConnection {
     pub(super) channels: Channels,
     /// Whether the host tells which commands still run, as far as is known.
     pub(super) can_look: bool,
+    /// What transfers share.
+    pub(super) transfers: TransferSession,
 }
 
 impl SshConnection {
     /// Takes an authenticated link.
     pub(super) fn new(link: Link) -> Self {
-        Self { link, channels: Channels::new(), can_look: true }
+        let transfers = TransferSession::default();
+        Self { link, channels: Channels::new(), can_look: true, transfers }
     }
 
     /// Whether the running command has exited; `None` when the host does not tell,
@@ -42,6 +46,14 @@ impl SshConnection {
         // The result is there already; no cancel flag may get between.
         let soon = Some(Instant::now() + Duration::from_secs(1));
         self.channels.retire(channel, &mut self.link, soon, &Cancel::default());
+    }
+
+    /// Closes what transfers keep open; tells whether there was anything.
+    fn end_transfers(&mut self) -> bool {
+        let channels = self.transfers.end();
+        let any = !channels.is_empty();
+        channels.into_iter().for_each(|channel| self.retire(channel));
+        any
     }
 
     /// Ends what a command left behind when it was given up.
@@ -73,8 +85,12 @@ impl Connection for SshConnection {
         };
         let password = options.sudo.as_ref().and_then(|sudo| sudo.password.as_ref());
         let launch = Launch::new(line, options);
-        let Ran { mut out, mut err, said, end, channel } =
-            exec::run(self, launch, password, more, &limits);
+        let mut ran = exec::run(self, launch.clone(), password, more, &limits);
+        // What transfers keep counts towards the server's `MaxSessions`.
+        if matches!(ran.end, End::Refused(exec::CHANNEL, _)) && self.end_transfers() {
+            ran = exec::run(self, launch, password, more, &limits);
+        }
+        let Ran { mut out, mut err, said, end, channel } = ran;
         let stream = if options.pty { &mut out } else { &mut err };
         let mut warnings = Vec::new();
         let ending = match end {
@@ -119,7 +135,7 @@ impl Connection for SshConnection {
     fn transfer(&mut self, spec: &TransferSpec, cancel: &Cancel) -> Result<Transferred, Failure> {
         let soon = Instant::now() + Duration::from_secs(5);
         self.channels.settle(&mut self.link, Some(soon), cancel);
-        transfer::run(&mut self.link, spec, cancel)
+        self.transfers.run(&mut self.link, spec, cancel)
     }
 }
 

@@ -24,6 +24,9 @@ const READ_SIZE: usize = 32 * 1024;
 /// How many reads are made before deadline and cancel flag are looked at again.
 const READS_IN_A_ROW: usize = 32;
 
+/// What the server refuses when it has no channel for a command.
+pub(super) const CHANNEL: &str = "a channel";
+
 /// The limits of one command.
 pub(super) struct Limits<'a> {
     /// When to give up.
@@ -131,7 +134,7 @@ impl Run<'_> {
         let SshConnection { link, channels, .. } = &mut *self.connection;
         let mut channel = match channels.take(link, deadline, cancel) {
             Ok(channel) => channel,
-            Err(stop) => return (refused("a channel", stop), None),
+            Err(stop) => return (refused(CHANNEL, stop), None),
         };
         let end = match self.start(&mut channel) {
             Ok(()) => self.drain_to_the_end(&mut channel),

@@ -71,11 +71,11 @@ pub trait Connection: Send {
         cancel: &Cancel,
     ) -> Execution;
 
-    /// Moves one file.
+    /// Moves one file, or the files of a tree.
     ///
     /// # Errors
     /// A [`Failure`] with a transfer, sudo, channel or connection code; no half
-    /// file is left under the final name.
+    /// file is left under a final name.
     fn transfer(&mut self, spec: &TransferSpec, cancel: &Cancel) -> Result<Transferred, Failure>;
 }
 
@@ -123,8 +123,20 @@ pub struct Transferred {
     pub record: TransferRecord,
     /// Whether the target differs from before.
     pub changed: bool,
+    /// How many files a tree has, and how many of them were moved; `None` for the
+    /// transfer of a single file.
+    pub files: Option<FileCount>,
     /// Such as a server without a shell, which could not verify.
     pub warnings: Vec<String>,
+}
+
+/// The files of a tree, symbolic links among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FileCount {
+    /// All of them.
+    pub total: u64,
+    /// Those that were not there already.
+    pub moved: u64,
 }
 
 /// Tells running work to stop; cheap to clone and to ask.

@@ -30,7 +30,7 @@ const LOOK: &str = "look() { { read -r s < /proc/$1/stat; } 2>/dev/null || retur
 /// process 1 is hidden, others may be too, and nothing can be said.
 const GONE: &str = "p=$PPID; look 1 || { echo unknown; exit; }; \
     for d in /proc/[0-9]*; do q=${d#/proc/}; [ $q = $$ ] && continue; \
-    look $q && [ $pp = $p ] || continue; \
+    look $q && [ $pp = $p ] && [ $se != $spare ] || continue; \
     case $c in *\"(sftp-server)\"*|*\"(sshd\"*) continue;; esac; \
     echo running; exit; done; echo gone";
 
@@ -48,7 +48,7 @@ const END: &str = "me=$$; while look $me && [ $pp != $p ] && [ $pp -gt 1 ]; do m
     old=$left; left=; for q in $old; do look $q && [ $st != Z ] && left=\"$left $q\"; done; \
     done; }; \
     sids=\" \"; subs=\" \"; scan; for e in $tab; do row $e; \
-    [ $pp = $p ] && [ $q != $me ] && [ $k != sshd ] && sids=\"$sids$se \"; done; \
+    [ $pp = $p ] && [ $q != $me ] && [ $k != sshd ] && [ $se != $spare ] && sids=\"$sids$se \"; done; \
     for e in $tab; do row $e; [ $k = sudo ] && \
     case $sids in *\" $se \"*) subs=\"$subs$q \";; esac; done; \
     for e in $tab; do row $e; case $subs in *\" $pp \"*) sids=\"$sids$se \";; esac; done; \
@@ -64,7 +64,8 @@ pub(super) fn has_gone(
 ) -> Option<bool> {
     let glance = Instant::now() + GLANCE;
     let deadline = Some(deadline.map_or(glance, |deadline| deadline.min(glance)));
-    let launch = Launch::plain(&format!("exec /bin/sh -c '{LOOK}{GONE}'"));
+    let spare = spared(connection);
+    let launch = Launch::plain(&format!("exec /bin/sh -c '{spare}{LOOK}{GONE}'"));
     match say(connection, launch, None, deadline, cancel)?.as_str() {
         "gone" => Some(true),
         "running" => Some(false),
@@ -78,9 +79,10 @@ pub(super) fn end(connection: &mut SshConnection, options: &ExecOptions) -> bool
     // The cancellation that may have led here must not keep this from running.
     let cancel = Cancel::default();
     let deadline = Some(Instant::now() + PATIENCE);
+    let spare = spared(connection);
     let answer = match &options.sudo {
         None => {
-            let line = format!("exec /bin/sh -c 'p=$PPID; {LOOK}{END}'");
+            let line = format!("exec /bin/sh -c 'p=$PPID; {spare}{LOOK}{END}'");
             say(connection, Launch::plain(&line), None, deadline, &cancel)
         }
         // A rule for named commands lets no shell run, and asking for one would
@@ -91,7 +93,7 @@ pub(super) fn end(connection: &mut SshConnection, options: &ExecOptions) -> bool
             say(connection, parent, None, deadline, &cancel)
                 .filter(|parent| parent.parse::<u32>().is_ok())
                 .and_then(|parent| {
-                    let line = format!("exec /bin/sh -c 'p={parent}; {LOOK}{END}'");
+                    let line = format!("exec /bin/sh -c 'p={parent}; {spare}{LOOK}{END}'");
                     let options = ExecOptions {
                         environment: Vec::new(),
                         working_directory: None,
@@ -103,6 +105,14 @@ pub(super) fn end(connection: &mut SshConnection, options: &ExecOptions) -> bool
         }
     };
     answer.as_deref() == Some("ended")
+}
+
+/// Exempts the shell that transfers keep from being taken for a command's.
+fn spared(connection: &SshConnection) -> String {
+    match connection.transfers.shell_session() {
+        Some(session) => format!("spare={session}; "),
+        None => "spare=none; ".to_owned(),
+    }
 }
 
 /// The last line that a script prints.

@@ -198,6 +198,11 @@ fn uploads_go_through_unharmed_beside_each_other() {
                 mode: None,
                 create_dirs: false,
                 verify: true,
+                recursive: false,
+                owner: None,
+                group: None,
+                sudo: None,
+                pty: false,
             };
             let (bench, bytes) = (&bench, &bytes);
             let landed = lab.users.plain.home.join(&spec.remote_path);

@@ -144,6 +144,7 @@ impl Connection for FakeConnection {
                 sha256: None,
             },
             changed,
+            files: None,
             warnings: vec![],
         })
     }
@@ -207,6 +208,11 @@ pub(super) fn upload(host: &str, remote_path: &str) -> Step {
             mode: None,
             create_dirs: false,
             verify: true,
+            recursive: false,
+            owner: None,
+            group: None,
+            sudo: None,
+            pty: false,
         }),
         ..step(host, &[])
     }

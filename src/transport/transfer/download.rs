@@ -22,6 +22,15 @@ use crate::transport::Transferred;
 pub(super) fn download(job: &mut Job<'_>) -> Result<Transferred, Failure> {
     let target = LocalFile::find(job)?;
     let source = RemoteFile::find(job)?;
+    download_to(job, &source, &target)
+}
+
+/// Downloads `source` to where `target` is or shall be.
+pub(super) fn download_to(
+    job: &mut Job<'_>,
+    source: &RemoteFile,
+    target: &LocalFile,
+) -> Result<Transferred, Failure> {
     let Some(attributes) = source.attributes else {
         return Err(Failure::new(
             ErrorCode::TransferFailed,
@@ -29,7 +38,7 @@ pub(super) fn download(job: &mut Job<'_>) -> Result<Transferred, Failure> {
         ));
     };
     job.total = attributes.size.unwrap_or(0);
-    if let Some(there) = already_there(job, &source, &target)? {
+    if let Some(there) = already_there(job, source, target)? {
         return Ok(there);
     }
     let handle = job
@@ -37,20 +46,19 @@ pub(super) fn download(job: &mut Job<'_>) -> Result<Transferred, Failure> {
         .open_file(&mut job.wire, &source.path, OpenAs::Source, 0)
         .map_err(|trouble| job.remote(trouble, "read", &source.path))?;
     let mut hash = Sha256::new();
-    let mut staging = stage(job, &source, &target, &mut hash)?;
+    let mut staging = stage(job, source, target, &mut hash)?;
     let kept = target.mode().or(attributes.permissions().map(|mode| mode & 0o777));
     let mode = job.spec.mode.or(kept).unwrap_or(0o644);
-    let finished =
-        receive(job, &source, &handle, &mut staging, hash).and_then(|(sum, verified)| {
-            publish(job, &staging, &target, mode)?;
-            Ok((sum, verified))
-        });
+    let finished = receive(job, source, &handle, &mut staging, hash).and_then(|(sum, verified)| {
+        publish(job, &staging, target, mode)?;
+        Ok((sum, verified))
+    });
     match finished {
         Ok((sum, verified)) => {
             // All of it is in place; a server that cannot close a file it has
             // only read from changes nothing about that.
             let _ = job.sftp.close(&mut job.wire, &handle);
-            Ok(job.done(Some(sum), verified))
+            Ok(job.done(sum, verified))
         }
         Err(failure) => {
             // What is damaged is not worth continuing.
@@ -136,7 +144,7 @@ fn receive(
     handle: &Handle,
     staging: &mut LocalStaging,
     hash: Sha256,
-) -> Result<(String, bool), Failure> {
+) -> Result<(Option<String>, bool), Failure> {
     // The host hashes while it sends. Of a file that grows, the bytes it had at
     // first are what is transferred.
     let size_known = job.total > 0;
@@ -149,19 +157,22 @@ fn receive(
     let hash = stream::receive(job, handle, &mut sink, hash)?;
     sink.flush().map_err(|error| job.local(&error, "write", &job.spec.local_path))?;
     drop(sink);
+    if !job.spec.verify {
+        return Ok((None, false));
+    }
     let sum = hexadecimal(&hash.finish());
     if !asked {
-        if job.spec.verify && size_known {
+        if size_known {
             job.warn_unverified();
         }
-        return Ok((sum, false));
+        return Ok((Some(sum), false));
     }
     match job.sum().map_err(|trouble| job.interrupted(trouble))? {
-        Some(found) if found == sum => Ok((sum, true)),
+        Some(found) if found == sum => Ok((Some(sum), true)),
         Some(found) => Err(job.differs(&found, &sum)),
         None => {
             job.warn_unverified();
-            Ok((sum, false))
+            Ok((Some(sum), false))
         }
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Job<'a> {
     pub(super) continued_at: u64,
     pub(super) resume_note: Option<String>,
     pub(super) warnings: Vec<String>,
+    /// The file of a tree that is being worked on, for failures to name.
+    pub(super) at: Option<String>,
 }
 
 impl<'a> Job<'a> {
@@ -56,7 +58,22 @@ impl<'a> Job<'a> {
             continued_at: 0,
             resume_note: None,
             warnings: Vec::new(),
+            at: None,
         }
+    }
+
+    /// Moves one file of a tree as a job of its own, within this one's limits.
+    pub(super) fn part(
+        &mut self,
+        spec: &TransferSpec,
+        work: impl FnOnce(&mut Job<'_>) -> Result<Transferred, Failure>,
+    ) -> Result<Transferred, Failure> {
+        let mut part = Job::new(spec, self.wire.again(), self.sftp, self.shell);
+        let done = work(&mut part);
+        let (moved, continued_at) = (part.moved, part.continued_at);
+        self.moved += moved;
+        self.continued_at += continued_at;
+        done
     }
 
     /// The host's shell, if it has one for us.
@@ -123,7 +140,16 @@ impl<'a> Job<'a> {
                 sha256,
             },
             changed: true,
+            files: None,
             warnings: std::mem::take(&mut self.warnings),
+        }
+    }
+
+    /// The host's shell, if it runs already.
+    pub(super) fn running_shell(&mut self) -> Option<(&mut Shell, &mut Wire<'a>)> {
+        match self.shell {
+            HostShell::Running(shell) => Some((shell, &mut self.wire)),
+            _ => None,
         }
     }
 
@@ -179,7 +205,11 @@ impl Job<'_> {
 
     /// The transfer was stopped before its end.
     pub(super) fn interrupted(&self, trouble: Trouble) -> Failure {
-        let how_far = format!("after {} of {} bytes", self.continued_at + self.moved, self.total);
+        let mut how_far =
+            format!("after {} of {} bytes", self.continued_at + self.moved, self.total);
+        if let Some(file) = &self.at {
+            how_far.push_str(&format!(", at `{file}`"));
+        }
         match trouble {
             Trouble::Stop(Stop::Deadline) => {
                 let limit = self.spec.timeout.unwrap_or_default().as_secs_f64();
@@ -224,11 +254,14 @@ impl Job<'_> {
 
     /// Source and target differ although everything seemed to go well.
     pub(super) fn differs(&self, expected: &str, found: &str) -> Failure {
+        let file = match &self.at {
+            Some(file) => format!("`{file}`"),
+            None => self.subject(),
+        };
         Failure::new(
             ErrorCode::TransferVerifyFailed,
             format!(
-                "{} arrived damaged: SHA-256 {found} instead of {expected}; the target is untouched",
-                self.subject()
+                "{file} arrived damaged: SHA-256 {found} instead of {expected}; the target is untouched"
             ),
         )
         .with_help("try again; if it happens again, check the disks of both machines and whether another program writes the file")

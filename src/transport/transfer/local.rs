@@ -62,6 +62,13 @@ impl LocalFile {
         Ok(file)
     }
 
+    /// The file at `path` in a tree, where no symbolic link is followed: what stands
+    /// there instead is replaced.
+    pub(super) fn within_tree(path: PathBuf) -> Self {
+        let metadata = fs::symlink_metadata(&path).ok().filter(Metadata::is_file);
+        Self { path, metadata }
+    }
+
     pub(super) fn directory(&self) -> &Path {
         match self.path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,

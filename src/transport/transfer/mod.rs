@@ -19,11 +19,14 @@ mod sftp;
 mod shell;
 mod source;
 mod stream;
+mod tree;
 mod trouble;
 mod upload;
 mod wire;
 
 use std::time::Duration;
+
+use ssh2::Channel;
 
 use self::job::{HostShell, Job};
 use self::sftp::Sftp;
@@ -39,20 +42,6 @@ use crate::transfer::TransferOperation;
 /// it the connection is of no further use.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Moves one file.
-///
-/// # Errors
-/// A [`Failure`] with a transfer, channel or connection code, or `Cancelled`. The
-/// target is untouched then. Without `resume` the temporary file is gone, unless
-/// the connection was lost; with it, it stays for the next attempt.
-pub(super) fn run(
-    link: &mut Link,
-    spec: &TransferSpec,
-    cancel: &Cancel,
-) -> Result<Transferred, Failure> {
-    TransferSession::default().run(link, spec, cancel)
-}
-
 /// The SFTP server and the shell of one connection, which its transfers share:
 /// starting them costs more than moving a small file.
 #[derive(Default)]
@@ -62,7 +51,14 @@ pub(super) struct TransferSession {
 }
 
 impl TransferSession {
-    /// As [`run`]. After a failure the next transfer starts afresh.
+    /// Moves one file, or the files of a tree. After a failure the next transfer
+    /// starts afresh.
+    ///
+    /// # Errors
+    /// A [`Failure`] with a transfer, channel or connection code, or `Cancelled`. The
+    /// target (in a tree, the file that the failure names) is untouched then. Without
+    /// `resume` the temporary file is gone, unless the connection was lost; with it,
+    /// it stays for the next attempt.
     pub(super) fn run(
         &mut self,
         link: &mut Link,
@@ -84,6 +80,35 @@ impl TransferSession {
         transferred
     }
 
+    /// The session on the host of the shell that is kept: no command left it behind.
+    pub(super) fn shell_session(&self) -> Option<u32> {
+        match &self.shell {
+            HostShell::Running(shell) => shell.session(),
+            _ => None,
+        }
+    }
+
+    /// Ends the conversation, and gives back its channels to be closed.
+    pub(super) fn end(&mut self) -> Vec<Channel> {
+        let shell = match std::mem::take(&mut self.shell) {
+            HostShell::Running(shell) => Some(shell.into_channel()),
+            _ => None,
+        };
+        self.sftp.take().map(Sftp::into_channel).into_iter().chain(shell).collect()
+    }
+
+    /// Between two transfers a command may have ended either program.
+    fn drop_what_ended(&mut self, wire: &mut Wire<'_>) {
+        if self.sftp.as_mut().is_some_and(|sftp| !sftp.is_alive(wire)) {
+            self.sftp = None;
+        }
+        if let HostShell::Running(shell) = &mut self.shell
+            && !shell.is_alive(wire)
+        {
+            self.shell = HostShell::Untried;
+        }
+    }
+
     fn attempt(
         &mut self,
         link: &mut Link,
@@ -91,6 +116,7 @@ impl TransferSession {
         cancel: &Cancel,
     ) -> Result<Transferred, Failure> {
         let mut wire = Wire::new(link, spec.timeout, cancel);
+        self.drop_what_ended(&mut wire);
         let sftp = match &mut self.sftp {
             Some(sftp) => sftp,
             none => {
@@ -99,9 +125,11 @@ impl TransferSession {
             }
         };
         let mut job = Job::new(spec, wire, sftp, &mut self.shell);
-        match spec.operation {
-            TransferOperation::Upload => upload::upload(&mut job),
-            TransferOperation::Download => download::download(&mut job),
+        match (spec.operation, spec.recursive) {
+            (TransferOperation::Upload, false) => upload::upload(&mut job),
+            (TransferOperation::Download, false) => download::download(&mut job),
+            (TransferOperation::Upload, true) => tree::upload(&mut job),
+            (TransferOperation::Download, true) => tree::download(&mut job),
         }
     }
 }

@@ -13,11 +13,15 @@ pub(super) const LSTAT: u8 = 7;
 pub(super) const FSTAT: u8 = 8;
 pub(super) const SETSTAT: u8 = 9;
 pub(super) const FSETSTAT: u8 = 10;
+pub(super) const OPENDIR: u8 = 11;
+pub(super) const READDIR: u8 = 12;
 pub(super) const REMOVE: u8 = 13;
 pub(super) const MKDIR: u8 = 14;
 pub(super) const REALPATH: u8 = 16;
 pub(super) const STAT: u8 = 17;
 pub(super) const RENAME: u8 = 18;
+pub(super) const READLINK: u8 = 19;
+pub(super) const SYMLINK: u8 = 20;
 pub(super) const EXTENDED: u8 = 200;
 const STATUS: u8 = 101;
 const HANDLE: u8 = 102;
@@ -30,6 +34,7 @@ const HAS_SIZE: u32 = 0x1;
 const HAS_OWNER: u32 = 0x2;
 const HAS_MODE: u32 = 0x4;
 const HAS_TIMES: u32 = 0x8;
+const HAS_EXTENSIONS: u32 = 0x8000_0000;
 
 const TYPE_MASK: u32 = 0o170_000;
 const TYPE_REGULAR: u32 = 0o100_000;
@@ -45,8 +50,9 @@ pub(super) enum Response {
     Handle(Vec<u8>),
     /// Bytes of a file.
     Data(Vec<u8>),
-    /// The first of some names.
-    Name(String),
+    /// Names, with what is known about each. Nothing says that they are text, or
+    /// that they are names.
+    Names(Vec<(Vec<u8>, Attributes)>),
     /// What is known about a file.
     Attributes(Attributes),
     /// The answer to an extension's request.
@@ -66,9 +72,13 @@ impl Response {
             HANDLE => Self::Handle(body.string()?.to_vec()),
             DATA => Self::Data(body.string()?.to_vec()),
             NAME => {
-                let count = body.u32()?;
-                let name = (count > 0).then(|| body.string()).flatten()?;
-                Self::Name(String::from_utf8(name.to_vec()).ok()?)
+                let mut names = Vec::new();
+                for _ in 0..body.u32()? {
+                    let name = body.string()?.to_vec();
+                    let _long_name = body.string()?;
+                    names.push((name, Attributes::decode(body)?));
+                }
+                (!names.is_empty()).then_some(Self::Names(names))?
             }
             ATTRIBUTES => Self::Attributes(Attributes::decode(body)?),
             EXTENDED_REPLY => Self::Extended(body.0.to_vec()),
@@ -155,6 +165,11 @@ impl Attributes {
         }
         if flags & HAS_TIMES != 0 {
             attributes.times = Some((fields.u32()?, fields.u32()?));
+        }
+        if flags & HAS_EXTENSIONS != 0 {
+            for _ in 0..fields.u32()? {
+                (fields.string()?, fields.string()?);
+            }
         }
         Some(attributes)
     }

@@ -33,7 +33,7 @@ impl RemoteFile {
         }
         let mut path = without_tilde(shown).to_owned();
         if !path.starts_with('/') {
-            let home = job.sftp.realpath(&mut job.wire, ".");
+            let home = job.sftp.home(&mut job.wire);
             let home = home.map_err(|trouble| job.remote(trouble, "resolve", "."))?;
             path = join(&home, &path);
         }

@@ -20,6 +20,13 @@ pub(super) enum OpenAs {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Handle(Vec<u8>);
 
+impl Handle {
+    /// The open file of a server's answer.
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
 impl Sftp {
     /// Queues the writing of `bytes` at `offset`.
     pub(super) fn queue_write(&mut self, handle: &Handle, offset: u64, bytes: &[u8]) -> u32 {
@@ -89,7 +96,11 @@ impl Sftp {
     /// The absolute form of `path`, without symbolic links.
     pub(super) fn realpath(&mut self, wire: &mut Wire<'_>, path: &str) -> Result<String, Trouble> {
         match self.call(wire, packet::REALPATH, |out| put_string(out, path.as_bytes()))? {
-            Response::Name(name) => Ok(name),
+            Response::Names(mut names) => {
+                let (name, _) = names.swap_remove(0);
+                String::from_utf8(name)
+                    .map_err(|_| Trouble::Protocol("a path of it is no UTF-8 text".to_owned()))
+            }
             other => Err(unexpected(&other)),
         }
     }
@@ -110,6 +121,72 @@ impl Sftp {
             Response::Handle(handle) => Ok(Handle(handle)),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// Queues the opening of a file.
+    pub(super) fn queue_open(&mut self, path: &str, how: OpenAs, mode: u32) -> u32 {
+        self.queue(packet::OPEN, |out| {
+            put_string(out, path.as_bytes());
+            put_u32(out, how as u32);
+            Attributes::of_mode(mode).encode(out);
+        })
+    }
+
+    /// Queues a request whose body is nothing but an open file.
+    pub(super) fn queue_on(&mut self, kind: u8, handle: &Handle) -> u32 {
+        self.queue(kind, |out| put_string(out, &handle.0))
+    }
+
+    /// Queues a request whose body is nothing but a path.
+    pub(super) fn queue_at(&mut self, kind: u8, path: &str) -> u32 {
+        self.queue(kind, |out| put_string(out, path.as_bytes()))
+    }
+
+    /// Queues a request about a path and its attributes: `MKDIR` or `SETSTAT`.
+    pub(super) fn queue_set(&mut self, kind: u8, path: &str, attributes: Attributes) -> u32 {
+        self.queue(kind, |out| {
+            put_string(out, path.as_bytes());
+            attributes.encode(out);
+        })
+    }
+
+    /// Queues the setting of an open file's attributes.
+    pub(super) fn queue_fsetstat(&mut self, handle: &Handle, attributes: Attributes) -> u32 {
+        self.queue(packet::FSETSTAT, |out| {
+            put_string(out, &handle.0);
+            attributes.encode(out);
+        })
+    }
+
+    /// Queues the setting of the attributes of `path` itself, be it a symbolic link.
+    pub(super) fn queue_lsetstat(&mut self, path: &str, attributes: Attributes) -> u32 {
+        self.queue(packet::EXTENDED, |out| {
+            put_string(out, b"lsetstat@openssh.com");
+            put_string(out, path.as_bytes());
+            attributes.encode(out);
+        })
+    }
+
+    /// Queues the making of a symbolic link. OpenSSH takes the two paths the other
+    /// way round than the draft has them, and everybody followed.
+    pub(super) fn queue_symlink(&mut self, target: &str, path: &str) -> u32 {
+        self.queue(packet::SYMLINK, |out| {
+            put_string(out, target.as_bytes());
+            put_string(out, path.as_bytes());
+        })
+    }
+
+    /// Queues a renaming; see [`Sftp::rename`].
+    pub(super) fn queue_rename(&mut self, from: &str, to: &str) -> u32 {
+        let over = self.renames_over();
+        let kind = if over { packet::EXTENDED } else { packet::RENAME };
+        self.queue(kind, |out| {
+            if over {
+                put_string(out, b"posix-rename@openssh.com");
+            }
+            put_string(out, from.as_bytes());
+            put_string(out, to.as_bytes());
+        })
     }
 
     pub(super) fn close(&mut self, wire: &mut Wire<'_>, handle: &Handle) -> Result<(), Trouble> {

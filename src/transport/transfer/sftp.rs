@@ -44,6 +44,9 @@ pub(super) struct Sftp {
     /// Whether the server can rename over an existing file in one step.
     renames_over: bool,
     tells_free_space: bool,
+    /// Whether it changes the owner of a symbolic link.
+    owns_links: bool,
+    home: Option<String>,
 }
 
 impl Sftp {
@@ -63,6 +66,8 @@ impl Sftp {
             next_id: 0,
             renames_over: false,
             tells_free_space: false,
+            owns_links: false,
+            home: None,
         };
         sftp.outgoing.extend_from_slice(&[0, 0, 0, 5, packet::INIT, 0, 0, 0, 3]);
         sftp.greet(wire)?;
@@ -84,6 +89,7 @@ impl Sftp {
             match (name, value) {
                 (b"posix-rename@openssh.com", b"1") => self.renames_over = true,
                 (b"statvfs@openssh.com", b"2") => self.tells_free_space = true,
+                (b"lsetstat@openssh.com", b"1") => self.owns_links = true,
                 _ => {}
             }
         }
@@ -119,30 +125,53 @@ impl Sftp {
     /// Both are tried each time: libssh2 answers EAGAIN to everything but the
     /// operation that owns a half-sent packet, and that may be either.
     pub(super) fn pump(&mut self, wire: &mut Wire<'_>) -> Result<(), Trouble> {
-        loop {
-            wire.check()?;
-            let mut progress = false;
-            if self.sent < self.outgoing.len() {
-                let written = self.channel.write(&self.outgoing[self.sent..]);
-                if let Some(count) = wire.moved(written)? {
-                    self.sent += count;
-                    self.drop_sent_packets();
-                    progress = true;
-                }
-            }
-            let read = self.channel.read(&mut self.scratch);
-            if let Some(count) = wire.moved(read)? {
-                self.incoming.extend_from_slice(&self.scratch[..count]);
-                progress = true;
-            }
-            if progress {
-                return Ok(());
-            }
-            if self.channel.eof() {
-                return Err(Trouble::Closed);
-            }
+        while !self.nudge(wire)? {
             wire.wait()?;
         }
+        Ok(())
+    }
+
+    /// Sends and receives as far as that needs no waiting; tells whether anything
+    /// moved.
+    pub(super) fn nudge(&mut self, wire: &mut Wire<'_>) -> Result<bool, Trouble> {
+        wire.check()?;
+        let mut progress = false;
+        if self.sent < self.outgoing.len() {
+            let written = self.channel.write(&self.outgoing[self.sent..]);
+            if let Some(count) = wire.moved(written)? {
+                self.sent += count;
+                self.drop_sent_packets();
+                progress = true;
+            }
+        }
+        let read = self.channel.read(&mut self.scratch);
+        if let Some(count) = wire.moved(read)? {
+            self.incoming.extend_from_slice(&self.scratch[..count]);
+            progress = true;
+        }
+        if !progress && self.channel.eof() {
+            return Err(Trouble::Closed);
+        }
+        Ok(progress)
+    }
+
+    /// Whether the server still runs, as far as is known without asking.
+    pub(super) fn is_alive(&mut self, wire: &mut Wire<'_>) -> bool {
+        self.nudge(wire).is_ok()
+    }
+
+    /// Gives its channel up, to be closed.
+    pub(super) fn into_channel(self) -> Channel {
+        self.channel
+    }
+
+    /// The login directory, where relative paths begin.
+    pub(super) fn home(&mut self, wire: &mut Wire<'_>) -> Result<String, Trouble> {
+        if let Some(home) = &self.home {
+            return Ok(home.clone());
+        }
+        let home = self.realpath(wire, ".")?;
+        Ok(self.home.insert(home).clone())
     }
 
     /// The next answer that has arrived whole, with the id of its request.
@@ -246,6 +275,11 @@ impl Sftp {
     /// Whether the server can rename over an existing file in one step.
     pub(super) fn renames_over(&self) -> bool {
         self.renames_over
+    }
+
+    /// Whether the server changes the owner of a symbolic link itself.
+    pub(super) fn owns_links(&self) -> bool {
+        self.owns_links
     }
 
     /// Whether the server tells how much space is left.

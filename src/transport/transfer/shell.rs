@@ -31,6 +31,15 @@ sum() {
   else echo none
   fi
 }
+sums() {
+  if command -v sha256sum >/dev/null; then sha256sum "$@"
+  elif command -v shasum >/dev/null; then shasum -a 256 "$@"
+  elif command -v sha256 >/dev/null; then sha256 -r "$@"
+  elif command -v openssl >/dev/null; then openssl dgst -sha256 -r "$@"
+  else echo none
+  fi
+  answer sums
+}
 follow() {
   if test -r "$1"; then
     exec 3<"$1"
@@ -41,7 +50,9 @@ follow() {
   fi
 }
 answer() { printf 'sshoal-answer:%s\n' "$1"; }
-answer ready
+read -r stat </proc/$$/stat
+set -- ${stat##*) }
+answer "ready $4"
 "#;
 
 /// What the host's shell says about a file's hash.
@@ -55,11 +66,21 @@ pub(super) enum Sum {
     NoTool,
 }
 
+/// What the host's shell says about the hashes of several files.
+pub(super) enum Sums {
+    /// Of those that can be read, in order.
+    Known(Vec<String>),
+    /// No known program computes SHA-256.
+    NoTool,
+}
+
 /// A running `/bin/sh` on the host.
 pub(super) struct Shell {
     channel: Channel,
     pending: Vec<u8>,
     output: Vec<u8>,
+    /// The id of its session on the host, where the host tells.
+    session: Option<u32>,
 }
 
 impl Shell {
@@ -77,12 +98,66 @@ impl Shell {
     fn greet(wire: &mut Wire<'_>) -> Result<Self, Trouble> {
         let mut channel = wire.drive(ssh2::Session::channel_session)?;
         wire.drive(|_| channel.exec("/bin/sh"))?;
-        let mut shell = Self { channel, pending: Vec::new(), output: Vec::new() };
+        let mut shell = Self { channel, pending: Vec::new(), output: Vec::new(), session: None };
         shell.say(PROLOGUE);
-        match shell.answer(wire)?.as_str() {
-            "ready" => Ok(shell),
-            _ => Err(Trouble::Closed),
+        match shell.answer(wire)?.strip_prefix("ready") {
+            Some(session) => shell.session = session.trim().parse().ok(),
+            None => return Err(Trouble::Closed),
         }
+        Ok(shell)
+    }
+
+    /// The id of its session on the host, where the host tells.
+    pub(super) fn session(&self) -> Option<u32> {
+        self.session
+    }
+
+    /// Whether it still runs, as far as is known without asking.
+    pub(super) fn is_alive(&mut self, wire: &mut Wire<'_>) -> bool {
+        self.poke(wire).is_ok() && !self.channel.eof()
+    }
+
+    /// Gives its channel up, to be closed.
+    pub(super) fn into_channel(self) -> Channel {
+        self.channel
+    }
+
+    /// Runs `script`, which must call `answer` once, and waits for the answer.
+    pub(super) fn ask(&mut self, wire: &mut Wire<'_>, script: &str) -> Result<String, Trouble> {
+        self.say(script);
+        self.say("\n");
+        self.answer(wire)
+    }
+
+    /// Asks for the hashes of several files by one process. The names show in the
+    /// host's process list, which those of temporary files may.
+    pub(super) fn ask_sums<'p>(&mut self, paths: impl IntoIterator<Item = &'p str>) {
+        self.say("sums");
+        for path in paths {
+            self.say(" ");
+            self.say(&quoted(path));
+        }
+        self.say("\n");
+    }
+
+    /// What [`Shell::ask_sums`] asked for, once it is there: a hash for every file
+    /// that could be read, in order, or fewer.
+    pub(super) fn sums(&mut self) -> Option<Sums> {
+        let end = format!("{MARK}sums\n");
+        let output = &self.output;
+        let at = output.windows(end.len()).position(|window| window == end.as_bytes())?;
+        let text: Vec<u8> = self.output.drain(..at + end.len()).take(at).collect();
+        let text = String::from_utf8_lossy(&text);
+        // A name with a newline or a backslash is shown escaped, behind a backslash.
+        let words = text
+            .lines()
+            .filter_map(|line| line.strip_prefix('\\').unwrap_or(line).split_whitespace().next());
+        let words: Vec<_> = words.collect();
+        if words == ["none"] {
+            return Some(Sums::NoTool);
+        }
+        let sums = words.into_iter().filter(|word| is_sum(word));
+        Some(Sums::Known(sums.map(str::to_ascii_lowercase).collect()))
     }
 
     /// Asks for the hash of the file at `path`, or of its first `prefix` bytes.
@@ -104,9 +179,7 @@ impl Shell {
         let word = answer.split_whitespace().next().unwrap_or_default();
         Ok(match word {
             "none" => Sum::NoTool,
-            _ if word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
-                Sum::Known(word.to_ascii_lowercase())
-            }
+            _ if is_sum(word) => Sum::Known(word.to_ascii_lowercase()),
             _ => Sum::Unreadable,
         })
     }
@@ -166,12 +239,15 @@ impl Shell {
             }
         }
         let mut buffer = [0; 4096];
-        let read = self.channel.read(&mut buffer);
-        if let Some(count) = wire.moved(read)? {
+        loop {
+            let read = self.channel.read(&mut buffer);
+            let Some(count) = wire.moved(read)? else { return Ok(progress) };
             self.output.extend_from_slice(&buffer[..count]);
             progress = true;
+            if self.output.len() > LONGEST_OUTPUT {
+                return Err(Trouble::Closed);
+            }
         }
-        Ok(progress)
     }
 
     fn answer(&mut self, wire: &mut Wire<'_>) -> Result<String, Trouble> {
@@ -183,9 +259,6 @@ impl Shell {
                     return Ok(answer.to_owned());
                 }
             }
-            if self.output.len() > LONGEST_OUTPUT {
-                return Err(Trouble::Closed);
-            }
             wire.check()?;
             if !self.poke(wire)? {
                 if self.channel.eof() {
@@ -195,6 +268,10 @@ impl Shell {
             }
         }
     }
+}
+
+fn is_sum(word: &str) -> bool {
+    word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// `text` as one word of a POSIX shell.

@@ -11,17 +11,34 @@ use super::remote::{RemoteFile, RemoteStaging, make_directories};
 use super::resume;
 use super::source::{Source, absorb, path_text};
 use super::stream;
+use super::tree::{self, Owner};
 use super::trouble::Trouble;
 use crate::failure::{ErrorCode, Failure};
 use crate::transport::Transferred;
 
 /// Uploads what the job's spec says.
 pub(super) fn upload(job: &mut Job<'_>) -> Result<Transferred, Failure> {
-    let path = &job.spec.local_path;
-    let mut source = Source::open(job.spec).map_err(|error| job.local(&error, "read", path))?;
-    job.total = source.size();
+    let mut source = open(job)?;
     let target = RemoteFile::find(job)?;
-    if let Some(there) = already_there(job, &mut source, &target)? {
+    upload_to(job, &mut source, &target)
+}
+
+/// Opens the local file that the job's spec names.
+pub(super) fn open(job: &mut Job<'_>) -> Result<Source, Failure> {
+    let path = &job.spec.local_path;
+    let source = Source::open(job.spec).map_err(|error| job.local(&error, "read", path))?;
+    job.total = source.size();
+    Ok(source)
+}
+
+/// Uploads `source` to where `target` is or shall be.
+pub(super) fn upload_to(
+    job: &mut Job<'_>,
+    source: &mut Source,
+    target: &RemoteFile,
+) -> Result<Transferred, Failure> {
+    let owner = Owner::find(job)?;
+    if let Some(there) = already_there(job, source, target, owner)? {
         return Ok(there);
     }
     let (directory, name) = target.parts();
@@ -32,7 +49,7 @@ pub(super) fn upload(job: &mut Job<'_>) -> Result<Transferred, Failure> {
     let staged = join(directory, &staging_name(name, &origin));
     let mut hash = Sha256::new();
     let partial = match job.spec.resume {
-        true => resume::upload(job, &mut source, &target, &staged, &mut hash)?,
+        true => resume::upload(job, source, target, &staged, &mut hash)?,
         false => None,
     };
     let mut staging = match partial {
@@ -50,8 +67,8 @@ pub(super) fn upload(job: &mut Job<'_>) -> Result<Transferred, Failure> {
             }
         },
     };
-    let finished = fill(job, &mut source, &mut staging, hash, &target)
-        .and_then(|(sum, found)| publish(job, &staging, &target, sum, found));
+    let finished = fill(job, source, &mut staging, hash, target, owner)
+        .and_then(|(sum, found)| publish(job, &staging, target, sum, found));
     match finished {
         Ok(transferred) => Ok(transferred),
         // What is damaged is not worth continuing.
@@ -71,6 +88,7 @@ fn already_there(
     job: &mut Job<'_>,
     source: &mut Source,
     target: &RemoteFile,
+    owner: Owner,
 ) -> Result<Option<Transferred>, Failure> {
     let Some(attributes) = target.attributes else { return Ok(None) };
     if attributes.size != Some(source.size()) {
@@ -88,26 +106,35 @@ fn already_there(
     if remote.as_deref() != Some(local.as_str()) {
         return Ok(None);
     }
+    let given = attributes.owner.and_then(|now| owner.missing_from(now));
+    if let Some(owner) = given {
+        let given = job.sftp.setstat(&mut job.wire, &target.path, tree::owned_by(owner));
+        given.map_err(|trouble| not_given(job, trouble, &target.path))?;
+    }
     let wanted = job.spec.mode.filter(|mode| attributes.permissions() != Some(*mode));
+    // A change of the owner takes special bits away.
+    let wanted = wanted.or(given.and(attributes.permissions()));
     if let Some(mode) = wanted {
         job.sftp
             .setstat(&mut job.wire, &target.path, Attributes::of_mode(mode))
             .map_err(|trouble| job.remote(trouble, "change the mode of", &target.path))?;
     }
     let mut transferred = job.done(Some(local), true);
-    transferred.changed = wanted.is_some();
+    transferred.changed = wanted.is_some() || given.is_some();
     Ok(Some(transferred))
 }
 
 /// Sends the rest of the source, and gives the temporary file its mode and owner.
-/// Returns the source's hash, and the temporary file's where the host told it.
+/// Returns the source's hash, where it is to be verified, and the temporary file's
+/// where the host told it.
 fn fill(
     job: &mut Job<'_>,
     source: &mut Source,
     staging: &mut RemoteStaging,
     hash: Sha256,
     target: &RemoteFile,
-) -> Result<(String, Option<String>), Failure> {
+    owner: Owner,
+) -> Result<(Option<String>, Option<String>), Failure> {
     let mut follower =
         Follower::start(job, &staging.path).map_err(|trouble| job.interrupted(trouble))?;
     let hash = stream::send(job, source, staging, hash, follower.as_mut())?;
@@ -115,7 +142,7 @@ fn fill(
     if !source.is_unchanged().map_err(|error| job.local(&error, "read", path))? {
         return Err(stream::source_changed(&job.spec.local_path_shown));
     }
-    keep_owner(job, staging, target)?;
+    set_owner(job, staging, target, owner)?;
     let kept = target.attributes.and_then(|attributes| attributes.permissions());
     let mode = job.spec.mode.or(kept).unwrap_or_else(|| source.mode());
     job.sftp
@@ -130,29 +157,30 @@ fn fill(
         None if job.spec.verify => sum_of(job, &staging.path)?,
         None => None,
     };
-    Ok((hexadecimal(&hash.finish()), found))
+    Ok((job.spec.verify.then(|| hexadecimal(&hash.finish())), found))
 }
 
-/// A file that is replaced keeps its owner where the login user may say so: a root
-/// login must not take a service's files away from it.
-fn keep_owner(
+/// Gives the file to whom the request says. Else a file that is replaced keeps its
+/// owner where the login user may say so: a root login must not take a service's
+/// files away from it.
+fn set_owner(
     job: &mut Job<'_>,
     staging: &RemoteStaging,
     target: &RemoteFile,
+    owner: Owner,
 ) -> Result<(), Failure> {
-    let Some(owner) = target.attributes.and_then(|attributes| attributes.owner) else {
-        return Ok(());
-    };
+    let kept = target.attributes.and_then(|attributes| attributes.owner);
+    let Some(wanted) = owner.over(kept) else { return Ok(()) };
     let ours = job
         .sftp
         .fstat(&mut job.wire, staging.handle())
         .map_err(|trouble| job.remote(trouble, "look at", &staging.path))?;
-    if ours.owner == Some(owner) {
+    let Some(owner) = ours.owner.and_then(|now| wanted.owner.missing_from(now)) else {
         return Ok(());
-    }
-    let attributes = Attributes { owner: Some(owner), ..Attributes::default() };
-    match job.sftp.fsetstat(&mut job.wire, staging.handle(), attributes) {
+    };
+    match job.sftp.fsetstat(&mut job.wire, staging.handle(), tree::owned_by(owner)) {
         Ok(()) => Ok(()),
+        Err(trouble) if wanted.required => Err(not_given(job, trouble, &target.path)),
         Err(Trouble::Status { .. }) => {
             job.warnings.push(format!(
                 "`{}` belonged to {}:{} and belongs to the login user now",
@@ -164,26 +192,34 @@ fn keep_owner(
     }
 }
 
+fn not_given(job: &Job<'_>, trouble: Trouble, path: &str) -> Failure {
+    match trouble {
+        Trouble::Status { .. } => tree::owner_denied(path),
+        trouble => job.interrupted(trouble),
+    }
+}
+
 /// Moves the temporary file into place, unless its hash is another than `sum`.
 fn publish(
     job: &mut Job<'_>,
     staging: &RemoteStaging,
     target: &RemoteFile,
-    sum: String,
+    sum: Option<String>,
     found: Option<String>,
 ) -> Result<Transferred, Failure> {
     let mut verified = false;
-    match found {
-        Some(found) if found == sum => verified = true,
-        Some(found) => return Err(job.differs(&sum, &found)),
-        None => {}
+    if let (Some(sum), Some(found)) = (&sum, &found) {
+        if sum != found {
+            return Err(job.differs(sum, found));
+        }
+        verified = true;
     }
     match rename(job, staging, target) {
         Ok(()) => {}
         // Another transfer of the same source that shared this temporary file was
         // faster; what counts is what is in place now.
         Err(trouble)
-            if trouble.is_missing() && sum_of(job, &target.path)?.as_ref() == Some(&sum) =>
+            if trouble.is_missing() && sum.is_some() && sum_of(job, &target.path)? == sum =>
         {
             verified = true;
         }
@@ -192,7 +228,7 @@ fn publish(
     if job.spec.verify && !verified {
         job.warn_unverified();
     }
-    Ok(job.done(Some(sum), verified))
+    Ok(job.done(sum, verified))
 }
 
 fn sum_of(job: &mut Job<'_>, path: &str) -> Result<Option<String>, Failure> {

@@ -41,6 +41,11 @@ impl<'a> Wire<'a> {
         matches!(self.link.session().block_directions(), Outbound | Both)
     }
 
+    /// The same link with the same limits.
+    pub(super) fn again(&mut self) -> Wire<'_> {
+        Wire { link: self.link, deadline: self.deadline, cancel: self.cancel.clone() }
+    }
+
     /// The same link with a nearer deadline.
     pub(super) fn within(&mut self, limit: Duration) -> Wire<'_> {
         let near = Instant::now() + limit;

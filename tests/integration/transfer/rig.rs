@@ -119,6 +119,11 @@ pub(super) fn upload(local: &Path, remote: &Path) -> TransferSpec {
         mode: None,
         create_dirs: false,
         verify: true,
+        recursive: false,
+        owner: None,
+        group: None,
+        sudo: None,
+        pty: false,
     }
 }
 
