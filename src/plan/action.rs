@@ -47,6 +47,13 @@ pub(super) fn build(
         if let Some(sudo) = &mut spec.sudo {
             // Moving a file takes several commands, whatever was inherited.
             sudo.shell = true;
+            if spec.recursive && sudo.user.as_deref().is_some_and(|user| user != "root") {
+                let error = PlanError::Unfitting {
+                    message: "a `recursive` transfer through sudo is root's".to_owned(),
+                    help: "leave `sudo_user` out, and set `owner` and `group`".to_owned(),
+                };
+                collect.error(error, args.sudo_user.as_ref());
+            }
             spec.pty = collect.value(frame, args.get_pty.as_ref(), "get_pty").unwrap_or(false);
         }
         return Some(Action::FileTransfer(spec));

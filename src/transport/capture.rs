@@ -10,18 +10,30 @@ pub(super) struct Capture {
     head: Vec<u8>,
     tail: VecDeque<u8>,
     total: u64,
+    sink: Option<Box<dyn FnMut(&[u8]) -> bool>>,
+    broken: bool,
 }
 
 impl Capture {
     /// An empty capture that keeps streams of up to `limit` bytes whole, and of
     /// longer ones half of that from the head and half from the tail.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, head: Vec::new(), tail: VecDeque::new(), total: 0 }
+        Self { limit, head: Vec::new(), tail: VecDeque::new(), total: 0, sink: None, broken: false }
+    }
+
+    /// A capture that keeps nothing, and hands the stream on as it comes, to one who
+    /// says whether more is wanted.
+    pub(super) fn into_sink(sink: impl FnMut(&[u8]) -> bool + 'static) -> Self {
+        Self { sink: Some(Box::new(sink)), ..Self::new(0) }
     }
 
     /// Takes the next bytes of the stream.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
+        if let Some(sink) = &mut self.sink {
+            self.broken |= !bytes.is_empty() && !sink(bytes);
+            return;
+        }
         let room = (self.limit / 2).saturating_sub(self.head.len()).min(bytes.len());
         self.head.extend_from_slice(&bytes[..room]);
         let bytes = &bytes[room..];
@@ -30,6 +42,11 @@ impl Capture {
         let excess = (self.tail.len() + bytes.len()).saturating_sub(keep);
         self.tail.drain(..excess);
         self.tail.extend(bytes);
+    }
+
+    /// Whether nobody wants the rest of the stream.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// What was kept of the stream's beginning.

@@ -10,7 +10,7 @@ use super::channels::Channels;
 use super::exec::{self, End, Limits, Ran};
 use super::link::{Deadline, Link, Stop};
 use super::transfer::TransferSession;
-use super::{Cancel, Connection, Ending, Execution, Transferred, siblings, sudo};
+use super::{Cancel, Connection, Ending, Execution, Transferred, elevated, siblings, sudo};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::{ExecOptions, SudoSpec, TransferSpec};
 
@@ -135,7 +135,10 @@ impl Connection for SshConnection {
     fn transfer(&mut self, spec: &TransferSpec, cancel: &Cancel) -> Result<Transferred, Failure> {
         let soon = Instant::now() + Duration::from_secs(5);
         self.channels.settle(&mut self.link, Some(soon), cancel);
-        self.transfers.run(&mut self.link, spec, cancel)
+        match &spec.sudo {
+            Some(sudo) => elevated::run(self, spec, sudo, cancel),
+            None => self.transfers.run(&mut self.link, spec, cancel),
+        }
     }
 }
 

@@ -78,8 +78,20 @@ pub(super) fn run(
     more: bool,
     limits: &Limits<'_>,
 ) -> Ran {
+    run_into(connection, launch, password, more, limits, Capture::new(limits.max_output))
+}
+
+/// As [`run`], with a place for standard output.
+pub(super) fn run_into(
+    connection: &mut SshConnection,
+    launch: Launch,
+    password: Option<&Secret>,
+    more: bool,
+    limits: &Limits<'_>,
+    out: Capture,
+) -> Ran {
     let mut run = Run {
-        out: Capture::new(limits.max_output),
+        out,
         err: Capture::new(limits.max_output),
         gate: Gate::new(launch.stages.clone()),
         pending: Zeroizing::default(),
@@ -181,7 +193,7 @@ impl Run<'_> {
         let mut started = false;
         let mut watch = Watch::new(!self.launch.pty && self.connection.can_look);
         loop {
-            if cancel.is_cancelled() {
+            if cancel.is_cancelled() || self.out.is_broken() {
                 return Err(Stop::Cancelled);
             }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {

@@ -20,6 +20,7 @@ mod capture;
 mod channels;
 mod connection;
 mod connector;
+mod elevated;
 mod exec;
 mod handshake;
 mod host_key;

@@ -17,6 +17,7 @@ use crate::lab::processes::tool;
 use crate::lab::{Lab, SshdOptions, UserOptions};
 
 mod rig;
+mod sudo;
 mod tree;
 
 const MEGABYTE: usize = 1024 * 1024;

@@ -24,6 +24,8 @@ mod trouble;
 mod upload;
 mod wire;
 
+pub(super) use self::naming::hexadecimal;
+
 use std::time::Duration;
 
 use ssh2::Channel;

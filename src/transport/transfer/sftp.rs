@@ -47,6 +47,8 @@ pub(super) struct Sftp {
     /// Whether it changes the owner of a symbolic link.
     owns_links: bool,
     home: Option<String>,
+    /// By how much the receive window is being widened.
+    widening: Option<u64>,
 }
 
 impl Sftp {
@@ -62,12 +64,13 @@ impl Sftp {
             sent: 0,
             incoming: Vec::new(),
             taken: 0,
-            scratch: vec![0; 2 * BLOCK].into(),
+            scratch: vec![0; 8 * BLOCK].into(),
             next_id: 0,
             renames_over: false,
             tells_free_space: false,
             owns_links: false,
             home: None,
+            widening: None,
         };
         sftp.outgoing.extend_from_slice(&[0, 0, 0, 5, packet::INIT, 0, 0, 0, 3]);
         sftp.greet(wire)?;
@@ -149,10 +152,28 @@ impl Sftp {
             self.incoming.extend_from_slice(&self.scratch[..count]);
             progress = true;
         }
+        if progress || self.widening.is_some() {
+            self.widen(wire)?;
+        }
         if !progress && self.channel.eof() {
             return Err(Trouble::Closed);
         }
         Ok(progress)
+    }
+
+    /// Keeps the receive window wide: libssh2 itself lets it shrink to the size of
+    /// one read before it widens it by as much, which is one read per round trip.
+    fn widen(&mut self, wire: &mut Wire<'_>) -> Result<(), Trouble> {
+        let left = self.channel.read_window().remaining;
+        let due = (left < RECEIVE_WINDOW / 2).then(|| u64::from(RECEIVE_WINDOW - left));
+        if let Some(more) = self.widening.or(due) {
+            let widened = self.channel.adjust_receive_window(more, true);
+            // What would block is repeated with the same number: libssh2 has built
+            // the packet, and counts what it is told last.
+            let done = wire.moved(widened.map(|_| 1).map_err(Into::into))?;
+            self.widening = done.is_none().then_some(more);
+        }
+        Ok(())
     }
 
     /// Whether the server still runs, as far as is known without asking.

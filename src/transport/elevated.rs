@@ -1,0 +1,331 @@
+//! File transfers through sudo.
+//!
+//! SFTP runs as the login user, so an upload arrives in a private place of that user
+//! and is put into place by a script that sudo runs; a download is read through sudo.
+//! Contents travel over channels and through files, never in an argument.
+
+mod download;
+mod scripts;
+mod upload;
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::bootstrap::Launch;
+use super::capture::Capture;
+use super::connection::SshConnection;
+use super::exec::{self, End, Limits, Ran};
+use super::link::{Deadline, Stop};
+use super::quote::quote;
+use super::transfer::hexadecimal;
+use super::{Cancel, Transferred, siblings, sudo};
+use crate::failure::{ErrorCode, Failure};
+use crate::plan::spec::{ExecOptions, SudoSpec, TransferSpec};
+use crate::transfer::{TransferOperation, TransferRecord};
+
+/// What the scripts print is short, whatever the tree.
+const MAX_OUTPUT: usize = 256 * 1024;
+/// How long cleaning up may take after a failure.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Moves what `spec` says, through `sudo`.
+pub(super) fn run(
+    connection: &mut SshConnection,
+    spec: &TransferSpec,
+    sudo: &SudoSpec,
+    cancel: &Cancel,
+) -> Result<Transferred, Failure> {
+    let deadline = spec.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let mut job = Job { connection, spec, sudo, cancel, deadline };
+    match spec.operation {
+        TransferOperation::Upload => upload::upload(&mut job),
+        TransferOperation::Download => download::download(&mut job),
+    }
+}
+
+/// One transfer through sudo.
+struct Job<'a> {
+    connection: &'a mut SshConnection,
+    spec: &'a TransferSpec,
+    sudo: &'a SudoSpec,
+    cancel: &'a Cancel,
+    deadline: Deadline,
+}
+
+impl Job<'_> {
+    /// Runs `script` as the other user and gives the lines that it says.
+    fn script(&mut self, script: &str, args: &[&str]) -> Result<Answers, Failure> {
+        self.capture(script, args, Capture::new(MAX_OUTPUT))
+    }
+
+    /// As [`Job::script`], with a place for what the script prints.
+    fn capture(&mut self, script: &str, args: &[&str], out: Capture) -> Result<Answers, Failure> {
+        let options = self.options(Some(self.sudo.clone()));
+        let line = line(script, args);
+        let launch = Launch::new(&line, &options);
+        self.carry_out(launch, &options, out)
+    }
+
+    /// Runs `script` as the login user.
+    fn plainly(&mut self, script: &str, args: &[&str]) -> Result<Answers, Failure> {
+        let options = self.options(None);
+        let launch = Launch::plain(&line(script, args));
+        self.carry_out(launch, &options, Capture::new(MAX_OUTPUT))
+    }
+
+    fn carry_out(
+        &mut self,
+        launch: Launch,
+        options: &ExecOptions,
+        out: Capture,
+    ) -> Result<Answers, Failure> {
+        let limits = Limits {
+            deadline: self.deadline,
+            cancel: self.cancel,
+            read_size: Some(256 * 1024),
+            max_output: MAX_OUTPUT,
+        };
+        let password = options.sudo.as_ref().and_then(|sudo| sudo.password.as_ref());
+        let ran = exec::run_into(self.connection, launch, password, false, &limits, out);
+        let Ran { out, err, said, end, channel } = ran;
+        let failure = match end {
+            End::Exited(status) => {
+                let text = |capture: Capture| {
+                    String::from_utf8_lossy(&capture.finish().bytes).into_owned()
+                };
+                let answers = Answers { out: text(out), err: text(err), status };
+                return self.judge(answers);
+            }
+            End::Signalled(name) => Failure::new(
+                ErrorCode::TransferFailed,
+                format!("the host's part of {} was killed by SIG{name}", self.subject()),
+            ),
+            End::NotStarted => sudo::refusal(&String::from_utf8_lossy(&said), self.sudo),
+            End::Trouble(trouble) => sudo::trouble(trouble, self.sudo),
+            End::Refused(what, error) => Failure::new(
+                ErrorCode::ChannelRefused,
+                format!("the server refused {what}: {}", error.message()),
+            ),
+            End::Stopped(stop) => {
+                if matches!(stop, Stop::Deadline | Stop::Cancelled) {
+                    siblings::end(self.connection, options);
+                    channel.into_iter().for_each(|channel| self.connection.retire(channel));
+                }
+                self.stopped(stop)
+            }
+        };
+        Err(failure)
+    }
+
+    /// The failure that a script reports, if it does.
+    fn judge(&self, answers: Answers) -> Result<Answers, Failure> {
+        if let Some(found) = answers.get("damaged") {
+            return Err(Failure::new(
+                ErrorCode::TransferVerifyFailed,
+                format!(
+                    "{} arrived damaged: SHA-256 {found}; the target is untouched",
+                    self.subject()
+                ),
+            )
+            .with_help("try again; if it happens again, check the disks of both machines"));
+        }
+        let why = match answers.get("error") {
+            Some(why) => why.trim().to_owned(),
+            None if answers.status == 0 => return Ok(answers),
+            None => {
+                let last = answers.err.lines().rev().find(|line| !line.trim().is_empty());
+                last.unwrap_or("it gives no reason").trim().to_owned()
+            }
+        };
+        let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
+        let code = match () {
+            () if says(&["No space left", "Disk quota exceeded"]) => ErrorCode::TransferNoSpace,
+            () if says(&["ermission denied", "not permitted", "Read-only file system"]) => {
+                ErrorCode::TransferPermission
+            }
+            () => ErrorCode::TransferFailed,
+        };
+        let failure = Failure::new(code, format!("{} failed through sudo: {why}", self.subject()));
+        Err(match code {
+            ErrorCode::TransferNoSpace => {
+                failure.with_help("free space there, or choose another file system")
+            }
+            _ if says(&["No such directory"]) => {
+                failure.with_help("set `create_dirs: true` to create it")
+            }
+            _ => failure,
+        })
+    }
+
+    /// The login user's own part of the work, by SFTP.
+    fn transfer(&mut self, part: TransferSpec) -> Result<Transferred, Failure> {
+        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let part = TransferSpec { timeout: left, sudo: None, owner: None, group: None, ..part };
+        let SshConnection { link, transfers, .. } = &mut *self.connection;
+        transfers.run(link, &part, self.cancel).map_err(|failure| match failure.code {
+            // It has been told how much was left.
+            ErrorCode::TransferTimeout => self.stopped(Stop::Deadline),
+            _ => failure,
+        })
+    }
+
+    /// Runs `work` with a new directory that nobody but the login user can enter, and
+    /// removes it afterwards.
+    fn with_stage<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self, &str) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let make = "d=$(mktemp -d \"${TMPDIR:-/var/tmp}/sshoal-XXXXXXXXXX\" 2>/dev/null) || \
+                    d=$(mktemp -d /tmp/sshoal-XXXXXXXXXX 2>&1) || fail \"$d\"; \
+                    echo \"sshoal-stage:$d\"\n";
+        let answers = self.plainly(make, &[])?;
+        let Some(stage) = answers.get("stage").map(str::to_owned) else {
+            return Err(Failure::new(
+                ErrorCode::TransferFailed,
+                "the host offers no shell to prepare a transfer through sudo",
+            ));
+        };
+        let done = work(self, &stage);
+        let deadline = Some(Instant::now() + GRACE);
+        let cancel = Cancel::default();
+        let mut cleaner = Job {
+            connection: &mut *self.connection,
+            spec: self.spec,
+            sudo: self.sudo,
+            cancel: &cancel,
+            deadline,
+        };
+        let lost = matches!(&done, Err(failure) if failure.code == ErrorCode::ConnectionLost);
+        if !lost {
+            let _ = cleaner.plainly("chmod -R u+rwX -- \"$1\"; rm -rf -- \"$1\"\n", &[&stage]);
+        }
+        done
+    }
+
+    fn is_root(&self) -> bool {
+        self.sudo.user.as_deref().is_none_or(|user| user == "root")
+    }
+
+    fn options(&self, sudo: Option<SudoSpec>) -> ExecOptions {
+        ExecOptions {
+            timeout: None,
+            pty: self.spec.pty && sudo.is_some(),
+            stdin_open: false,
+            environment: Vec::new(),
+            working_directory: None,
+            read_size: None,
+            max_output: MAX_OUTPUT,
+            sudo,
+        }
+    }
+
+    fn stopped(&self, stop: Stop) -> Failure {
+        let subject = self.subject();
+        match stop {
+            Stop::Deadline => {
+                let limit = self.spec.timeout.unwrap_or_default().as_secs_f64();
+                Failure::new(
+                    ErrorCode::TransferTimeout,
+                    format!("{subject} took longer than {limit} s"),
+                )
+                .with_help("raise `file_transfer.timeout`")
+            }
+            Stop::Cancelled => {
+                Failure::new(ErrorCode::Cancelled, format!("{subject} was cancelled"))
+            }
+            Stop::Lost(why) => Failure::new(
+                ErrorCode::ConnectionLost,
+                format!("the connection was lost during {subject}: {why}"),
+            ),
+            Stop::Refused(error) => Failure::new(
+                ErrorCode::ChannelRefused,
+                format!("the server refused to go on: {}", error.message()),
+            ),
+        }
+    }
+
+    fn subject(&self) -> String {
+        let remote = &self.spec.remote_path;
+        match self.spec.operation {
+            TransferOperation::Upload => format!("the upload to `{remote}`"),
+            TransferOperation::Download => format!("the download of `{remote}`"),
+        }
+    }
+
+    /// The remote path as a script takes it: relative to the login directory, where
+    /// sudo stays, and never an option.
+    fn remote_path(&self) -> String {
+        let path = match self.spec.remote_path.as_str() {
+            "~" => ".",
+            path => path.strip_prefix("~/").unwrap_or(path),
+        };
+        match path.starts_with('/') {
+            true => path.to_owned(),
+            false => format!("./{path}"),
+        }
+    }
+
+    fn record(&self, moved: u64, total: u64) -> TransferRecord {
+        TransferRecord {
+            operation: self.spec.operation,
+            local_path: self.spec.local_path_shown.clone(),
+            remote_path: self.spec.remote_path.clone(),
+            bytes_transferred: moved,
+            total_bytes: total,
+            resumed: false,
+            resume_note: self
+                .spec
+                .resume
+                .then(|| "started from the beginning: sudo's part cannot be continued".to_owned()),
+            verified: false,
+            sha256: None,
+        }
+    }
+}
+
+/// What a script said.
+struct Answers {
+    out: String,
+    err: String,
+    status: i32,
+}
+
+impl Answers {
+    /// The rest of the first line that begins with `sshoal-KEY:`.
+    fn get(&self, key: &str) -> Option<&str> {
+        self.all(key).first().copied()
+    }
+
+    /// The rest of all of them.
+    fn all(&self, key: &str) -> Vec<&str> {
+        let rest = |line: &'_ str| -> Option<usize> {
+            let rest = line.strip_prefix("sshoal-")?.strip_prefix(key)?.strip_prefix(':')?;
+            Some(line.len() - rest.len())
+        };
+        let lines = self.out.lines().chain(self.err.lines());
+        lines.filter_map(|line| Some(&line[rest(line)?..])).collect()
+    }
+}
+
+/// Feeds a local file to `take`.
+fn read_all(path: &Path, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; 128 * 1024];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => take(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The command line that runs `script` in `/bin/sh`, whatever the login shell.
+fn line(script: &str, args: &[&str]) -> String {
+    let script = format!("{}{script}", scripts::PROLOGUE);
+    let args: String = args.iter().map(|arg| format!(" {}", quote(arg))).collect();
+    format!("exec /bin/sh -c {} sh{args}", quote(&script))
+}
