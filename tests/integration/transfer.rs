@@ -16,6 +16,7 @@ use self::rig::{Rig, SlowLine, connect, download, inode, mode, names, noise, set
 use crate::lab::processes::tool;
 use crate::lab::{Lab, SshdOptions, UserOptions};
 
+mod peers;
 mod rig;
 mod sudo;
 mod tree;

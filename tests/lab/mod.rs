@@ -24,5 +24,5 @@ mod wire;
 
 pub(crate) use exec::Reply;
 pub(crate) use fault::Fault;
-pub(crate) use options::{ServerOptions, loopback};
+pub(crate) use options::{Listed, ServerOptions, SftpOptions, loopback};
 pub(crate) use server::{Server, random_bytes, runtime};

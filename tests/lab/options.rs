@@ -10,6 +10,33 @@ use super::exec::Reply;
 use super::fault::Fault;
 use super::server::Server;
 
+/// Lists a directory in the place of the file system; `None` leaves it to that.
+type Lister = Arc<dyn Fn(&str) -> Option<Vec<Listed>> + Send + Sync>;
+
+/// What an SFTP server lists: a name, and the mode with the kind of the file.
+#[derive(Clone)]
+pub(crate) struct Listed {
+    pub(crate) name: String,
+    pub(crate) mode: u32,
+    pub(crate) size: u64,
+    /// Where a symbolic link leads.
+    pub(crate) target: String,
+}
+
+/// How an SFTP server differs from OpenSSH's; the default does as little as it may.
+#[derive(Clone, Default)]
+pub(crate) struct SftpOptions {
+    /// Gives fewer bytes than asked for.
+    pub(crate) reads_short: bool,
+    /// Does not know `posix-rename@openssh.com`.
+    pub(crate) renames_plainly: bool,
+    /// Writes other bytes than it is sent.
+    pub(crate) damages: bool,
+    /// Says that files are so large.
+    pub(crate) claims_size: Option<u64>,
+    pub(crate) lists: Option<Lister>,
+}
+
 type Responder = Arc<dyn Fn(&str) -> Option<Reply> + Send + Sync>;
 
 /// How a server is set up. The default is a port that the system picks on
@@ -23,6 +50,7 @@ pub(crate) struct ServerOptions {
     pub(super) accept_env: bool,
     pub(super) responder: Option<Responder>,
     pub(super) fault: Option<Fault>,
+    pub(super) sftp: SftpOptions,
 }
 
 /// One way for one user to log in.
@@ -42,6 +70,7 @@ impl Default for ServerOptions {
             accept_env: false,
             responder: None,
             fault: None,
+            sftp: SftpOptions::default(),
         }
     }
 }
@@ -113,6 +142,13 @@ impl ServerOptions {
     #[must_use]
     pub(crate) fn fault(mut self, fault: Fault) -> Self {
         self.fault = Some(fault);
+        self
+    }
+
+    /// How its SFTP server differs.
+    #[must_use]
+    pub(crate) fn sftp(mut self, sftp: SftpOptions) -> Self {
+        self.sftp = sftp;
         self
     }
 

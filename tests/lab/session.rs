@@ -272,7 +272,7 @@ impl Handler for Session {
         };
         ssh.channel_success(id)?;
         self.subsystems.push(id);
-        let files = Files::new(self.shared.home.clone());
+        let files = Files::new(self.shared.home.clone(), self.shared.options.sftp.clone());
         russh_sftp::server::run(pending.channel.into_stream(), files).await;
         Ok(())
     }

@@ -13,6 +13,8 @@ use russh_sftp::protocol::{
 };
 use russh_sftp::server::{Handler, StatusReply};
 
+use super::options::SftpOptions;
+
 const POSIX_RENAME: &str = "posix-rename@openssh.com";
 /// The most that one read returns; SFTP lets a server return less than asked for.
 const MAX_READ: u32 = 256 * 1024;
@@ -24,6 +26,9 @@ pub(super) struct Files {
     root: PathBuf,
     open: HashMap<String, Open>,
     opened: u64,
+    options: SftpOptions,
+    /// Where the symbolic links that were made up lead.
+    made_up: HashMap<PathBuf, String>,
 }
 
 enum Open {
@@ -33,8 +38,8 @@ enum Open {
 }
 
 impl Files {
-    pub(super) fn new(root: PathBuf) -> Self {
-        Self { root, open: HashMap::new(), opened: 0 }
+    pub(super) fn new(root: PathBuf, options: SftpOptions) -> Self {
+        Self { root, open: HashMap::new(), opened: 0, options, made_up: HashMap::new() }
     }
 
     /// The path that the client means, made absolute and free of `.` and `..`.
@@ -80,7 +85,9 @@ impl Handler for Files {
 
     async fn init(&mut self, _: u32, _: HashMap<String, String>) -> Answer<Version> {
         let mut version = Version::new();
-        version.extensions.insert(POSIX_RENAME.to_owned(), "1".to_owned());
+        if !self.options.renames_plainly {
+            version.extensions.insert(POSIX_RENAME.to_owned(), "1".to_owned());
+        }
         Ok(version)
     }
 
@@ -105,7 +112,8 @@ impl Handler for Files {
     }
 
     async fn read(&mut self, id: u32, handle: String, offset: u64, len: u32) -> Answer<Data> {
-        let mut data = vec![0; len.min(MAX_READ) as usize];
+        let most = if self.options.reads_short { 1 + len / 3 } else { MAX_READ };
+        let mut data = vec![0; len.min(most) as usize];
         let count = self.file(&handle)?.read_at(&mut data, offset).map_err(reply)?;
         if count == 0 {
             return Err(StatusCode::Eof.into());
@@ -119,15 +127,20 @@ impl Handler for Files {
         id: u32,
         handle: String,
         offset: u64,
-        data: Vec<u8>,
+        mut data: Vec<u8>,
     ) -> Answer<Status> {
+        if self.options.damages {
+            data[0] ^= 1;
+        }
         self.file(&handle)?.write_all_at(&data, offset).map_err(reply)?;
         Ok(done(id))
     }
 
     async fn lstat(&mut self, id: u32, path: String) -> Answer<Attrs> {
         let metadata = fs::symlink_metadata(self.resolve(&path)?).map_err(reply)?;
-        Ok(Attrs { id, attrs: attributes(&metadata) })
+        let mut attrs = attributes(&metadata);
+        attrs.size = self.options.claims_size.or(attrs.size);
+        Ok(Attrs { id, attrs })
     }
 
     async fn stat(&mut self, id: u32, path: String) -> Answer<Attrs> {
@@ -163,6 +176,17 @@ impl Handler for Files {
 
     async fn opendir(&mut self, id: u32, path: String) -> Answer<Handle> {
         let mut listed = Vec::new();
+        let path = self.resolve(&path)?.display().to_string();
+        if let Some(made_up) = self.options.lists.as_ref().and_then(|lists| lists(&path)) {
+            for entry in made_up {
+                let mut attributes = FileAttributes::empty();
+                attributes.permissions = Some(entry.mode);
+                attributes.size = Some(entry.size);
+                self.made_up.insert(PathBuf::from(&path).join(&entry.name), entry.target);
+                listed.push(File::new(entry.name, attributes));
+            }
+            return Ok(self.remember(id, Open::Directory(listed)));
+        }
         for entry in fs::read_dir(self.resolve(&path)?).map_err(reply)? {
             let entry = entry.map_err(reply)?;
             let metadata = entry.metadata().map_err(reply)?;
@@ -219,12 +243,21 @@ impl Handler for Files {
     }
 
     async fn readlink(&mut self, id: u32, path: String) -> Answer<Name> {
+        if let Some(target) = self.made_up.get(&PathBuf::from(&path)) {
+            return Ok(Name { id, files: vec![File::dummy(target.as_str())] });
+        }
         let target = fs::read_link(self.resolve(&path)?).map_err(reply)?;
         Ok(Name { id, files: vec![File::dummy(target.to_string_lossy())] })
     }
 
+    /// The paths come the way round that OpenSSH has them.
+    async fn symlink(&mut self, id: u32, target: String, path: String) -> Answer<Status> {
+        std::os::unix::fs::symlink(target, self.resolve(&path)?).map_err(reply)?;
+        Ok(done(id))
+    }
+
     async fn extended(&mut self, id: u32, request: String, data: Vec<u8>) -> Answer<Packet> {
-        if request != POSIX_RENAME {
+        if request != POSIX_RENAME || self.options.renames_plainly {
             return Err(self.unimplemented());
         }
         let (from, rest) = text(&data)?;

@@ -86,7 +86,7 @@ if [ ! -d "$dst" ]; then
   [ -e "$dst" ] && fail "$dst: Not a directory"
 fi
 case $dst in /*) ;; *) dst=$PWD/$dst;; esac
-try cd "$1"
+cd "$1" || fail "$1: cannot be entered"
 find . -exec /bin/sh -c "$BODY" sh "$dst" "$3" "$4" {} +
 "#;
 

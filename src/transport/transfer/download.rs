@@ -47,6 +47,12 @@ pub(super) fn download_to(
         .map_err(|trouble| job.remote(trouble, "read", &source.path))?;
     let mut hash = Sha256::new();
     let mut staging = stage(job, source, target, &mut hash)?;
+    let needed = job.total.saturating_sub(job.continued_at);
+    job.check_local_space(target.directory(), needed).inspect_err(|_| {
+        if !job.spec.resume {
+            let _ = fs::remove_file(&staging.path);
+        }
+    })?;
     let kept = target.mode().or(attributes.permissions().map(|mode| mode & 0o777));
     let mode = job.spec.mode.or(kept).unwrap_or(0o644);
     let finished = receive(job, source, &handle, &mut staging, hash).and_then(|(sum, verified)| {

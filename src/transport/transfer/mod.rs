@@ -18,11 +18,13 @@ mod resume;
 mod sftp;
 mod shell;
 mod source;
+mod space;
 mod stream;
 mod tree;
 mod trouble;
 mod upload;
 mod wire;
+mod words;
 
 pub(super) use self::naming::hexadecimal;
 

@@ -199,7 +199,7 @@ impl Job<'_> {
         let Trouble::Status { code: status::FAILURE, .. } = trouble else { return None };
         let free = self.sftp.free_space(&mut self.wire, path).ok()??;
         (free < NOTHING).then(|| {
-            super::job::no_space(format!(
+            super::words::no_space(format!(
                 "no space is left on the host for `{}` ({free} bytes are free)",
                 self.spec.remote_path
             ))

@@ -52,6 +52,7 @@ pub(super) fn upload_to(
         true => resume::upload(job, source, target, &staged, &mut hash)?,
         false => None,
     };
+    job.check_remote_space(directory, job.total.saturating_sub(job.continued_at))?;
     let mut staging = match partial {
         Some(staging) => staging,
         None => match RemoteStaging::create(job, staged)? {

@@ -42,7 +42,8 @@ fn owner(path: &Path) -> (u32, u32) {
 
 #[test]
 fn a_file_goes_to_where_only_root_may_write_and_comes_back() {
-    for pick in [|lab: &Lab| &lab.users.sudoer, |lab: &Lab| &lab.users.nopasswd] {
+    let picks: [fn(&Lab) -> &User; 2] = [|lab| &lab.users.sudoer, |lab| &lab.users.nopasswd];
+    for pick in picks {
         let (mut rig, sudo) = rig(pick);
         for pty in [false, true] {
             for size in [0, 10, 3_000_000] {

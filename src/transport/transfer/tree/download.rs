@@ -13,7 +13,7 @@ use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::TransferSpec;
 use crate::transport::Transferred;
 use crate::transport::transfer::download::download_to;
-use crate::transport::transfer::job::{Job, no_space};
+use crate::transport::transfer::job::Job;
 use crate::transport::transfer::local::LocalFile;
 use crate::transport::transfer::naming::spare_name;
 use crate::transport::transfer::packet::Attributes;
@@ -132,7 +132,8 @@ impl Run {
             }
         }
         drop(candidates);
-        self.check_space(job, &gets)?;
+        let needed = gets.iter().map(|get| get.size).fold(0, u64::saturating_add);
+        job.check_local_space(&self.here, needed)?;
         self.moved += gets.len() as u64;
         self.changed |= !gets.is_empty();
         let (large, small): (Vec<_>, Vec<_>) = gets.into_iter().partition(|get| get.size >= LARGE);
@@ -194,19 +195,5 @@ impl Run {
                 .map_err(|error| job.local(&error, "set the mode of", path))?;
         }
         Ok(())
-    }
-
-    /// Fails before anything is received when there is no room for it here.
-    fn check_space(&self, job: &Job<'_>, gets: &[Get]) -> Result<(), Failure> {
-        let needed = gets.iter().map(|get| get.size).fold(0, u64::saturating_add);
-        let Ok(system) = rustix::fs::statvfs(&self.here) else { return Ok(()) };
-        let free = system.f_bavail.saturating_mul(system.f_frsize);
-        match free < needed {
-            true => Err(no_space(format!(
-                "this machine has {free} bytes free for `{}`, and {needed} are to be received",
-                job.spec.local_path_shown
-            ))),
-            false => Ok(()),
-        }
     }
 }

@@ -11,12 +11,11 @@ use super::survey::{Root, links, look};
 use super::{Entry, Kind, LARGE, Tree, depth, directory_mode, file_mode, filling, local};
 use crate::failure::Failure;
 use crate::plan::spec::TransferSpec;
-use crate::transport::transfer::job::{Job, no_space};
+use crate::transport::transfer::job::Job;
 use crate::transport::transfer::naming::{join, split, staging_name};
 use crate::transport::transfer::packet::{self, Attributes};
 use crate::transport::transfer::remote::RemoteFile;
 use crate::transport::transfer::source::path_text;
-use crate::transport::transfer::trouble::Trouble;
 use crate::transport::transfer::upload::{open, upload_to};
 use crate::transport::{FileCount, Transferred};
 
@@ -113,7 +112,12 @@ impl Run {
         }
         drop(pairs);
         others.sort_unstable();
-        self.check_space(job, &others)?;
+        let size = |&index: &usize| match self.tree.entries[index].kind {
+            Kind::File { size, .. } => size,
+            _ => 0,
+        };
+        let needed = others.iter().map(size).fold(0, u64::saturating_add);
+        job.check_remote_space(&self.root.path, needed)?;
         self.moved += others.len() as u64;
         self.changed |= !others.is_empty();
         let is_large = |index: &usize| matches!(self.tree.entries[*index].kind, Kind::File { size, .. } if size >= LARGE);
@@ -275,26 +279,5 @@ impl Run {
             )?;
         }
         Ok(())
-    }
-
-    /// Fails before anything is sent when the host has no room for it.
-    fn check_space(&self, job: &mut Job<'_>, files: &[usize]) -> Result<(), Failure> {
-        let needed = files.iter().map(|&index| match self.tree.entries[index].kind {
-            Kind::File { size, .. } => size,
-            _ => 0,
-        });
-        let needed = needed.fold(0, u64::saturating_add);
-        if needed < LARGE {
-            return Ok(());
-        }
-        let free = job.sftp.free_space(&mut job.wire, &self.root.path);
-        match free {
-            Ok(Some(free)) if free < needed => Err(no_space(format!(
-                "the host has {free} bytes free for `{}`, and {needed} are to be sent",
-                job.spec.remote_path
-            ))),
-            Ok(_) | Err(Trouble::Status { .. }) => Ok(()),
-            Err(trouble) => Err(job.interrupted(trouble)),
-        }
     }
 }
