@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sshoal::failure::ErrorCode;
-use sshoal::plan::spec::TransferSpec;
-use sshoal::transport::Cancel;
+use sshoal::plan::spec::{ExecOptions, TransferSpec};
+use sshoal::transport::{Cancel, Ending};
 
 use self::rig::{Rig, SlowLine, connect, download, inode, mode, names, noise, set_mode, upload};
 use crate::lab::processes::tool;
@@ -258,12 +258,15 @@ fn directories_devices_and_missing_files_are_refused() {
 }
 
 #[test]
-fn files_without_a_size_come_down_whole() {
+fn files_without_a_size_arrive_whole() {
     let mut rig = Rig::new();
     let back = rig.here.path().join("back");
     let got = rig.ok(&download(Path::new("/proc/filesystems"), &back));
     assert_eq!(fs::read(&back).unwrap(), fs::read("/proc/filesystems").unwrap());
     assert_eq!(got.record.total_bytes, got.record.bytes_transferred);
+    let there = rig.there.join("up");
+    rig.ok(&upload(Path::new("/proc/filesystems"), &there));
+    assert_eq!(fs::read(&there).unwrap(), fs::read(&back).unwrap());
 }
 
 #[test]
@@ -577,6 +580,110 @@ fn a_source_that_changes_under_way_is_noticed() {
         assert!(failure.message.contains("changed while"), "{failure:?}");
         change.join().unwrap();
         wait_for_names(&rig.there, &[]);
+    }
+}
+
+#[test]
+fn a_gibibyte_that_is_interrupted_goes_on_from_where_it_stopped() {
+    const SIZE: u64 = 1 << 30;
+    let mut rig = Rig::new();
+    let source = rig.here.path().join("big");
+    // Noise at places that differ, and holes between: cheap to make, and no block of
+    // it may be lost or swapped.
+    let file = fs::File::create(&source).unwrap();
+    file.set_len(SIZE).unwrap();
+    for place in 0..64 {
+        std::os::unix::fs::FileExt::write_all_at(
+            &file,
+            &noise(10_000 + place),
+            (place as u64) << 24,
+        )
+        .unwrap();
+    }
+    let target = rig.there.join("big");
+    let server = SshdOptions::default().start();
+    let address = server.socket_address();
+    let mut connection = connect(&server, address, &rig.lab.users.plain);
+    let timeout = Some(Duration::from_secs(300));
+    let spec = TransferSpec { resume: true, timeout, ..upload(&source, &target) };
+    let sending = spec.clone();
+    let transfer = thread::spawn(move || connection.transfer(&sending, &Cancel::default()));
+    let there = rig.there.clone();
+    let sent =
+        || part_in(&there).map_or(0, |name| fs::metadata(there.join(name)).map_or(0, |m| m.len()));
+    while sent() < SIZE / 4 {
+        thread::sleep(Duration::from_millis(5));
+        assert!(!transfer.is_finished(), "it was too quick");
+    }
+    server.end_sessions();
+    let failure = transfer.join().unwrap().unwrap_err();
+    assert_eq!(failure.code, ErrorCode::ConnectionLost, "{failure:?}");
+    assert!(!target.exists());
+    let left = sent();
+
+    let resumed = rig.ok(&spec);
+    assert!(resumed.record.resumed && resumed.record.verified, "{resumed:?}");
+    assert_eq!(resumed.record.bytes_transferred, SIZE - left);
+    assert!(left >= SIZE / 4);
+    tool("cmp", &[&source, &target], "");
+    assert_eq!(names(&rig.there), BTreeSet::from(["big".to_owned()]));
+}
+
+#[test]
+fn small_transfers_share_what_the_first_has_started() {
+    let mut rig = Rig::new();
+    let server = SshdOptions::default().line("MaxSessions 2").start();
+    rig.connection = connect(&server, server.socket_address(), &rig.lab.users.plain);
+    for number in 0..20 {
+        let source = rig.local("a", format!("{number}").as_bytes());
+        let target = rig.there.join(format!("{number}"));
+        assert!(rig.ok(&upload(&source, &target)).record.verified);
+    }
+    let log = server.log();
+    assert_eq!(log.matches("Starting session: subsystem").count(), 1, "{log}");
+    assert_eq!(log.matches("Starting session: command").count(), 1, "{log}");
+    // Two sessions are all that the server grants: a command takes one back. What the
+    // transfers keep is not taken for what a command has left behind.
+    for line in ["echo x", "sleep 60 & echo x"] {
+        let began = Instant::now();
+        let ran = rig.connection.execute(line, &plain_options(), false, &Cancel::default());
+        assert_eq!(ran.output.bytes, b"x\n", "{ran:?}");
+        assert!(began.elapsed() < Duration::from_secs(10), "{ran:?}");
+        let source = rig.local("a", b"again");
+        assert!(rig.ok(&upload(&source, &rig.there.join("again"))).record.verified);
+    }
+}
+
+#[test]
+fn the_shell_that_transfers_keep_is_no_commands() {
+    let mut rig = Rig::new();
+    let source = rig.local("a", b"1");
+    let target = rig.there.join("a");
+    rig.ok(&upload(&source, &target));
+    let began = Instant::now();
+    let line = "sleep 61 & echo x";
+    let ran = rig.connection.execute(line, &plain_options(), false, &Cancel::default());
+    assert_eq!((ran.output.bytes.as_slice(), &ran.ending), (&b"x\n"[..], &Ending::Exited(0)));
+    assert!(began.elapsed() < Duration::from_secs(10));
+    // Ending what a command left behind leaves it alone, too.
+    let options = ExecOptions { timeout: Some(Duration::from_secs(1)), ..plain_options() };
+    let ran = rig.connection.execute("sleep 62", &options, false, &Cancel::default());
+    assert!(matches!(ran.ending, Ending::Failed(_)), "{ran:?}");
+    assert_eq!(ran.warnings, [] as [String; 0]);
+    fs::write(&source, "2").unwrap();
+    assert!(rig.ok(&upload(&source, &target)).record.verified);
+}
+
+fn plain_options() -> ExecOptions {
+    ExecOptions {
+        timeout: Some(Duration::from_secs(30)),
+        pty: false,
+        stdin_open: false,
+        environment: Vec::new(),
+        working_directory: None,
+        read_size: None,
+        max_output: 1 << 20,
+        sudo: None,
     }
 }
 

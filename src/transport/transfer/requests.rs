@@ -245,10 +245,12 @@ impl Sftp {
         })?;
         let Response::Extended(body) = response else { return Err(unexpected(&response)) };
         let mut fields = Fields(&body);
-        // Block size, fragment size, blocks, free blocks, blocks for us.
-        let mut numbers = std::iter::from_fn(|| fields.u64()).skip(1);
-        let (fragment, available) = (numbers.next(), numbers.nth(2));
-        Ok(fragment.zip(available).map(|(fragment, blocks)| fragment.saturating_mul(blocks)))
+        let numbers: Vec<u64> = std::iter::from_fn(|| fields.u64()).take(5).collect();
+        // A file system without blocks tells nothing by having none free.
+        let &[_block_size, fragment, (1..), _free, for_us] = numbers.as_slice() else {
+            return Ok(None);
+        };
+        Ok(Some(fragment.saturating_mul(for_us)))
     }
 }
 

@@ -17,6 +17,9 @@ const RENDERED_MODE: u32 = 0o644;
 /// The unit of local reads stays between these, whatever `chunk_size` says.
 const CHUNKS: (usize, usize) = (4 * 1024, 1024 * 1024);
 
+/// The most that is read of a file that does not tell its size.
+const LARGEST_WITHOUT_SIZE: u64 = 16 * 1024 * 1024;
+
 /// What is uploaded.
 pub(super) enum Source {
     /// The bytes of a file.
@@ -33,9 +36,20 @@ impl Source {
         }
         // Asked first, because opening a named pipe waits for its writer.
         refuse_special(&std::fs::metadata(&spec.local_path)?)?;
-        let file = File::open(&spec.local_path)?;
+        let mut file = File::open(&spec.local_path)?;
         let before = file.metadata()?;
         refuse_special(&before)?;
+        if before.len() == 0 {
+            // Files below /proc say that they are empty, and are not.
+            let mut content = Vec::new();
+            file.by_ref().take(LARGEST_WITHOUT_SIZE).read_to_end(&mut content)?;
+            if content.len() as u64 == LARGEST_WITHOUT_SIZE {
+                return Err(io::Error::other("it does not tell its size"));
+            }
+            if !content.is_empty() {
+                return Ok(Self::Text(io::Cursor::new(content.into())));
+            }
+        }
         Ok(Self::File { file: BufReader::with_capacity(chunk(spec), file), before })
     }
 

@@ -37,7 +37,8 @@ impl Job<'_> {
     pub(super) fn check_local_space(&self, directory: &Path, needed: u64) -> Result<(), Failure> {
         let Ok(system) = rustix::fs::statvfs(directory) else { return Ok(()) };
         let free = system.f_bavail.saturating_mul(system.f_frsize);
-        match free < needed {
+        // A file system without blocks, such as sysfs, tells nothing by having none free.
+        match system.f_blocks > 0 && free < needed {
             true => Err(no_space(format!(
                 "this machine has {free} bytes free for `{}`, and {needed} are to be received",
                 self.spec.local_path_shown
