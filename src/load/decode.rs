@@ -276,6 +276,17 @@ pub enum OneOrMany<T> {
     Many(Vec<At<T>>),
 }
 
+impl<T: Clone> At<OneOrMany<T>> {
+    /// Each value, with its place.
+    #[must_use]
+    pub fn each(&self) -> Vec<At<T>> {
+        match &self.value {
+            OneOrMany::One(one) => vec![At { value: one.clone(), span: self.span, key: self.key }],
+            OneOrMany::Many(many) => many.clone(),
+        }
+    }
+}
+
 impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         format!("OneOrMany_{}", T::schema_name()).into()

@@ -1,11 +1,17 @@
 //! What names and templates mean: the inventory, host patterns, variables in
 //! order of precedence, and strict rendering. It touches no network and no clock.
 
+mod code;
+mod convert;
 mod engine;
 mod error;
+mod fault;
+pub mod frame;
 pub mod inventory;
+mod lazy;
 pub mod pattern;
 pub mod render;
 pub mod scope;
 
+pub use convert::FromValue;
 pub use error::ResolveError;

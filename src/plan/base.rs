@@ -1,0 +1,120 @@
+//! What all tasks of a host in a play start from: its variables, and the request
+//! defaults merged along the chain.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use std::collections::BTreeSet;
+
+use minijinja::value::Value;
+
+use super::Planner;
+use super::task::HostBase;
+use crate::diagnostic::Problem;
+use crate::event::HostName;
+use crate::load::layer::Layer;
+use crate::load::playbook::RawPlay;
+use crate::load::request::{ConnectionArgs, DriverArgs, Options};
+use crate::resolve::frame::Frame;
+use crate::resolve::render::Miss;
+use crate::resolve::scope::Scope;
+
+/// What all hosts of a play share.
+pub(super) struct Shared {
+    /// The play's variables.
+    pub(super) layer: Option<Arc<Layer>>,
+    /// The names of its hosts.
+    pub(super) hosts: Value,
+    /// The names that its tasks register.
+    pub(super) registers: Arc<BTreeSet<Arc<str>>>,
+}
+
+impl Planner {
+    /// A host's variables and merged defaults in a play.
+    pub(super) fn base(
+        &self,
+        raw: &RawPlay,
+        shared: &Shared,
+        host: &HostName,
+        problems: &mut Vec<Problem>,
+    ) -> Option<HostBase> {
+        let mut scope = Scope::of_host(&self.world, host);
+        scope.play_hosts = shared.hosts.clone();
+        scope.registers = Arc::clone(&shared.registers);
+        let mut connection = ConnectionArgs::default();
+        let mut driver = DriverArgs::default();
+        let mut options = Options::default();
+        let mut merge = |layer: &Layer| {
+            if let Some(args) = &layer.connection {
+                connection = ConnectionArgs::clone(args).over(&connection);
+            }
+            if let Some(args) = &layer.driver {
+                driver = DriverArgs::clone(args).over(&driver);
+            }
+            if let Some(args) = &layer.options {
+                options = Options::clone(args).over(&options);
+            }
+        };
+        scope.layers.iter().for_each(|layer| merge(layer));
+        if let Some(layer) = &shared.layer {
+            merge(layer);
+            scope.layers.push(Arc::clone(layer));
+        }
+        merge(&Layer {
+            connection: raw.connection_args.as_ref().map(|at| Box::new(at.value.clone())),
+            driver: raw.driver_args.as_ref().map(|at| Box::new(at.value.clone())),
+            options: raw.options.as_ref().map(|at| Box::new(at.value.clone())),
+            ..Layer::default()
+        });
+        for path in self.vars_files(raw, &scope, problems)? {
+            match self.store.vars(&self.world.sources, &path) {
+                Ok(layer) => {
+                    merge(&layer);
+                    scope.layers.push(layer);
+                }
+                Err(errors) => {
+                    problems.extend(errors);
+                    return None;
+                }
+            }
+        }
+        Some(HostBase {
+            scope: Arc::new(scope),
+            default_address: Some(Arc::clone(host)),
+            connection,
+            driver,
+            options,
+            spec: OnceLock::new(),
+        })
+    }
+
+    fn vars_files(
+        &self,
+        raw: &RawPlay,
+        scope: &Scope,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Vec<PathBuf>> {
+        let Some(at) = &raw.vars_files else { return Some(Vec::new()) };
+        let frame = Frame::of_scope(scope.clone());
+        let mut paths = Vec::new();
+        for file in at.each() {
+            match frame.value(&file, "an item of `vars_files`") {
+                Ok(path) => {
+                    let path = self.world.path(&path, file.span.map(|span| span.file));
+                    if let Err(error) = std::fs::File::open(&path) {
+                        let error = crate::load::unreadable(&path, &error);
+                        problems.push(Problem::new(error, file.span));
+                        return None;
+                    }
+                    paths.push(path);
+                }
+                Err(Miss::Problem(problem)) => {
+                    problems.push(problem.on_host(&scope.host));
+                    return None;
+                }
+                Err(Miss::Pending(_)) => return None,
+            }
+        }
+        Some(paths)
+    }
+}
