@@ -303,7 +303,8 @@ pub fn extra_vars(sources: &Sources, text: &str) -> Result<(FileId, Vars), Vec<P
         }
         _ => {
             let error = LoadError::Conflict {
-                message: format!("`--extra-vars {text}` gives no variable"),
+                // The text may be a secret that only lacks its name.
+                message: "an `--extra-vars` gives no variable".to_owned(),
                 help: "write `-e name=value`, `-e @file.yml` or `-e '{\"name\": \"value\"}'`"
                     .to_owned(),
             };
