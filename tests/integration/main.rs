@@ -20,4 +20,5 @@ mod jump;
 #[allow(dead_code, unused_imports, reason = "the lab offers more than today's tests need")]
 mod lab;
 mod lab_works;
+mod secrets;
 mod transfer;
