@@ -6,10 +6,9 @@ use crate::config::AdHoc;
 use crate::diagnostic::Problem;
 use crate::load::decode::{At, OneOrMany, Templated};
 use crate::load::playbook::{RawPlay, RawTask};
-use crate::load::request::{
-    DriverArgs, EnvironmentMap, FileTransfer, OperationName, is_exportable,
-};
+use crate::load::request::{DriverArgs, FileTransfer};
 use crate::load::source::{Sources, Span};
+use crate::load::values::{EnvironmentMap, OperationName, is_exportable};
 use crate::load::{LoadError, PlaybookContent, RawPlaybook};
 
 /// The playbook that stands for the command line.

@@ -148,9 +148,12 @@ impl Decoder {
 
     /// Reports a key that nothing knows, with the nearest known one.
     pub fn unknown_key(&mut self, key: &str, span: Option<Span>, within: &str, known: &[&str]) {
-        let help = match nearest(key, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known keys: {}", known.join(", ")),
+        let help = match (nearest(key, known.iter().copied()), super::ansible::instead_of(key)) {
+            (_, Some((place, instead))) if place.is_empty() || within == place => {
+                instead.to_owned()
+            }
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, _) => format!("known keys: {}", known.join(", ")),
         };
         let error = LoadError::UnknownKey { key: key.to_owned(), within: within.to_owned(), help };
         self.report(error, span);
@@ -181,7 +184,11 @@ impl Decode for String {
             // `password: 12345` and `LANG: yes` mean their text to everyone but YAML.
             Kind::Number(number) => Some(number.to_string()),
             _ => {
-                decoder.wrong_type(node, what, "a text", "put it in quotes");
+                let help = match node.kind {
+                    Kind::List(_) | Kind::Map(_) => "write a single text",
+                    _ => "put it in quotes",
+                };
+                decoder.wrong_type(node, what, "a text", help);
                 None
             }
         }
@@ -313,64 +320,3 @@ impl<T: Decode> Decode for Vec<At<T>> {
 pub fn is_plain(node: &Node) -> bool {
     matches!(node.kind, Kind::Text(_, TextStyle::Plain) | Kind::Number(_))
 }
-
-/// Declares a mapping of optional keys: the struct, its schema, how to read it,
-/// and how one lays over another key by key.
-macro_rules! mapping {
-    (
-        $(#[$meta:meta])*
-        $what:literal struct $name:ident {
-            $( $(#[$field_meta:meta])* $field:ident $([$key:literal])? : $type:ty, )*
-        }
-        $( not_yet { $( $later:literal => $until:literal, )* } )?
-    ) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Default, PartialEq, schemars::JsonSchema)]
-        #[schemars(deny_unknown_fields)]
-        pub struct $name {
-            $( $(#[$field_meta])* $(#[schemars(rename = $key)])? pub $field: Option<$crate::load::decode::At<$type>>, )*
-        }
-
-        impl $name {
-            /// The keys that it knows.
-            pub const KEYS: &'static [&'static str] =
-                &[$( $crate::load::decode::mapping!(@key $field $($key)?) ),*];
-
-            /// This mapping, with `lower` where it has no value of its own.
-            #[must_use]
-            pub fn over(self, lower: &Self) -> Self {
-                Self { $( $field: self.$field.or_else(|| lower.$field.clone()), )* }
-            }
-        }
-
-        impl $crate::load::decode::Decode for $name {
-            fn decode(
-                node: &$crate::load::node::Node,
-                what: &str,
-                decoder: &mut $crate::load::decode::Decoder,
-            ) -> Option<Self> {
-                let map = decoder.map(node, what)?;
-                let mut decoded = Self::default();
-                for (key, entry) in map {
-                    let key = key.as_str();
-                    $( if key == $crate::load::decode::mapping!(@key $field $($key)?) {
-                        decoded.$field = decoder.field(key, entry);
-                        continue;
-                    } )*
-                    $( $( if key == $later {
-                        let error = $crate::load::error::LoadError::NotYet {
-                            key: key.to_owned(), help: $until.to_owned(),
-                        };
-                        decoder.report(error, entry.key);
-                        continue;
-                    } )* )?
-                    decoder.unknown_key(key, entry.key, $what, Self::KEYS);
-                }
-                Some(decoded)
-            }
-        }
-    };
-    (@key $field:ident $key:literal) => { $key };
-    (@key $field:ident) => { stringify!($field) };
-}
-pub(crate) use mapping;

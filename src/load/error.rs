@@ -39,10 +39,12 @@ pub enum LoadError {
     },
     /// The text is not JSON.
     #[error("not valid JSON: {message}")]
-    #[diagnostic(code(load::json_syntax))]
+    #[diagnostic(code(load::json_syntax), help("{help}"))]
     JsonSyntax {
         /// What the parser said.
         message: String,
+        /// What to do.
+        help: String,
     },
     /// A key stands twice in one mapping.
     #[error("the key `{key}` stands twice in one mapping")]

@@ -13,7 +13,8 @@ use super::transfer;
 use crate::event::ActionKind;
 use crate::load::decode::{At, OneOrMany, Templated};
 use crate::load::playbook::RawTask;
-use crate::load::request::{Commands, DriverArgs, Limit};
+use crate::load::request::{Commands, DriverArgs};
+use crate::load::values::Limit;
 use crate::resolve::scope::Frame;
 
 /// Documented default of `max_output`: 1 MiB.

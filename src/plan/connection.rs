@@ -9,7 +9,8 @@ use super::spec::{ConnectTimeouts, ConnectionSpec, Credentials, HostKeyPolicy};
 use super::store::Store;
 use crate::credential::{KeyError, PrivateKey};
 use crate::load::decode::{At, Templated};
-use crate::load::request::{ConnectionArgs, HostKeyPolicyName, Seconds};
+use crate::load::request::ConnectionArgs;
+use crate::load::values::{HostKeyPolicyName, Seconds};
 use crate::resolve::scope::Frame;
 use crate::secret::Secret;
 

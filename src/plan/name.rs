@@ -10,7 +10,8 @@ use crate::diagnostic::Problem;
 use crate::load::decode::{At, OneOrMany, Templated};
 use crate::load::layer::Layer;
 use crate::load::playbook::{RawPlay, RawTask};
-use crate::load::request::{FILE_TRANSFER, OperationName};
+use crate::load::request::FILE_TRANSFER;
+use crate::load::values::OperationName;
 use crate::resolve::render::Miss;
 use crate::resolve::scope::Frame;
 

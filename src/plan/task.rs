@@ -18,7 +18,8 @@ use crate::failure::{ErrorCode, Failure};
 use crate::load::decode::{At, OneOrMany};
 use crate::load::layer::Layer;
 use crate::load::playbook::{Condition, LoopItems, RawTask};
-use crate::load::request::{ConnectionArgs, DriverArgs, Options, QueueStrategyName};
+use crate::load::request::{ConnectionArgs, DriverArgs, Options};
+use crate::load::values::QueueStrategyName;
 use crate::resolve::scope::{Frame, Scope};
 
 /// Request arguments that no task's own stand in: those from command-line flags.

@@ -8,8 +8,9 @@ use super::collect::Collect;
 use super::error::PlanError;
 use super::spec::TransferSpec;
 use crate::load::decode::{At, Templated};
-use crate::load::request::{FileTransfer, Limit, OperationName};
+use crate::load::request::FileTransfer;
 use crate::load::source::Span;
+use crate::load::values::{Limit, OperationName};
 use crate::resolve::scope::Frame;
 use crate::transfer::TransferOperation;
 

@@ -11,10 +11,10 @@ use crate::diagnostic::Problem;
 use crate::load::decode::{At, Templated, is_template, parse_bool};
 use crate::load::node::Node;
 use crate::load::playbook::Condition;
-use crate::load::request::{
+use crate::load::source::Span;
+use crate::load::values::{
     HostKeyPolicyName, Limit, Mode, OperationName, QueueStrategyName, Seconds,
 };
-use crate::load::source::Span;
 
 /// The registered name that a template has to wait for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 
 mod architecture;
 mod connect;
+mod diagnostics;
 mod documented;
 mod exec;
 mod fleet;
