@@ -25,6 +25,7 @@ pub mod exit_code;
 pub mod failure;
 pub mod load;
 pub mod plan;
+pub mod record;
 pub mod report;
 pub mod resolve;
 pub mod schema;

@@ -78,9 +78,14 @@ fn command(line: &str, sudo: bool, environment: &[String]) -> Result<RawTask, Lo
                 let value = At::nowhere(Templated::Value(value.to_owned()));
                 variables.0.insert(name.to_owned(), value);
             }
-            _ => {
+            other => {
+                // The value may be a secret.
+                let message = match other {
+                    Some((name, _)) => format!("`--env {name}=…` sets no variable"),
+                    None => "an `--env` sets no variable".to_owned(),
+                };
                 return Err(LoadError::Conflict {
-                    message: format!("`--env {pair}` sets no variable"),
+                    message,
                     help: "write `--env NAME=VALUE`; a name has letters, digits and `_`".to_owned(),
                 });
             }

@@ -1,10 +1,9 @@
 //! What all tasks of a host in a play start from: its variables, and the request
 //! defaults merged along the chain.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-
-use std::collections::BTreeSet;
 
 use minijinja::value::Value;
 
@@ -12,6 +11,7 @@ use super::Planner;
 use super::task::HostBase;
 use crate::diagnostic::Problem;
 use crate::event::HostName;
+use crate::load::decode::{At, Decoder};
 use crate::load::layer::Layer;
 use crate::load::playbook::RawPlay;
 use crate::load::request::{ConnectionArgs, DriverArgs, Options};
@@ -117,4 +117,15 @@ impl Planner {
         }
         Some(paths)
     }
+}
+
+/// Variables with the request defaults among them.
+pub(super) fn decode_layer(
+    vars: &At<crate::load::playbook::Vars>,
+    problems: &mut Vec<Problem>,
+) -> Layer {
+    let mut decoder = Decoder::new(true, vars.span);
+    let layer = Layer::decode(vars.value.clone(), &mut decoder);
+    problems.extend(decoder.finish());
+    layer
 }

@@ -12,7 +12,7 @@ mod deferred;
 mod downloads;
 mod error;
 pub mod model;
-mod names;
+mod name;
 mod play;
 mod requests;
 pub mod show;

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use minijinja::value::Value;
 
-use super::base::Shared;
+use super::base::{Shared, decode_layer};
 use super::deferred::Deferred;
 use super::model::{Lane, PlannedPlay, PlannedTask, TaskBody, TaskHeader};
-use super::names::written_name;
+use super::name::written_name;
 use super::task::{Expansion, HostBase, HostTask};
 use super::{Planner, action, downloads};
 use crate::diagnostic::Problem;
 use crate::event::HostName;
-use crate::load::decode::{At, Decoder};
+use crate::load::decode::At;
 use crate::load::layer::Layer;
 use crate::load::playbook::{RawPlay, RawTask};
 use crate::load::source::Span;
@@ -24,9 +24,6 @@ use crate::resolve::render::Miss;
 use crate::resolve::scope::Scope;
 
 const HOSTS_ADVICE: &str = "`hosts` is read before any host is known, so it sees only what is given for the whole run: `-e NAME=…`";
-const NAME_ADVICE: &str =
-    "a play has one name for all its hosts: it sees the play's `vars` and `-e NAME=…`";
-
 /// The names that earlier tasks of each host register.
 pub(super) type Known = HashMap<HostName, Arc<BTreeSet<Arc<str>>>>;
 
@@ -123,27 +120,6 @@ impl Planner {
         None
     }
 
-    /// The play's name. It sees no host, for it is the same for all of them.
-    fn play_name(
-        &self,
-        raw: &RawPlay,
-        layer: Option<&Arc<Layer>>,
-        pattern: &str,
-        problems: &mut Vec<Problem>,
-    ) -> Arc<str> {
-        let Some(name) = &raw.name else { return pattern.into() };
-        let mut scope = Scope::of_run(&self.world, NAME_ADVICE);
-        scope.layers.extend(layer.cloned());
-        match Frame::of_scope(scope).value(name, "`name`") {
-            Ok(name) => name.into(),
-            Err(Miss::Problem(problem)) => {
-                problems.push(*problem);
-                pattern.into()
-            }
-            Err(Miss::Pending(_)) => pattern.into(),
-        }
-    }
-
     /// The play's tasks that the tags select, with the ids that all its tasks have.
     pub(super) fn shapes<'t>(
         &self,
@@ -231,15 +207,4 @@ impl Planner {
         let address = address.map_or_else(|| Arc::clone(host), Arc::from);
         Lane { host: Arc::clone(host), address, tasks }
     }
-}
-
-/// Variables with the request defaults among them.
-pub(super) fn decode_layer(
-    vars: &At<crate::load::playbook::Vars>,
-    problems: &mut Vec<Problem>,
-) -> Layer {
-    let mut decoder = Decoder::new(true, vars.span);
-    let layer = Layer::decode(vars.value.clone(), &mut decoder);
-    problems.extend(decoder.finish());
-    layer
 }

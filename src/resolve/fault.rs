@@ -77,6 +77,10 @@ impl Frame {
                 let error = ResolveError::TemplateSyntax { message, help };
                 Problem::new(error, self.place(range, rendering))
             }
+            // An operator complains of types alone: "undefined and number".
+            _ if message.contains("undefined") => {
+                self.undefined(range.unwrap_or(0..code.len()), rendering)
+            }
             _ => {
                 let error = ResolveError::Template { message };
                 Problem::new(error, self.place(range, rendering))

@@ -293,7 +293,7 @@ impl Frame {
                 let pairs = map.iter().map(|(key, entry)| {
                     self.node(&entry.value).map(|value| (Value::from(key.as_str()), value))
                 });
-                pairs.collect::<Result<Vec<_>, _>>().map(Value::from_iter)
+                pairs.collect::<Result<Vec<_>, _>>().map(Value::from_pairs)
             }
             _ => Ok(Value::from(Serde(node.to_json()))),
         }

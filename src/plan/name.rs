@@ -1,9 +1,43 @@
-//! What reports call tasks.
+//! What reports call plays and tasks.
 
+use std::sync::Arc;
+
+use super::Planner;
+use crate::diagnostic::Problem;
 use crate::load::decode::{At, OneOrMany, Templated};
-use crate::load::playbook::RawTask;
+use crate::load::layer::Layer;
+use crate::load::playbook::{RawPlay, RawTask};
 use crate::load::request::FILE_TRANSFER;
 use crate::load::values::OperationName;
+use crate::resolve::frame::Frame;
+use crate::resolve::render::Miss;
+use crate::resolve::scope::Scope;
+
+const NAME_ADVICE: &str =
+    "a play has one name for all its hosts: it sees the play's `vars` and `-e NAME=…`";
+
+impl Planner {
+    /// The play's name. It sees no host, for it is the same for all of them.
+    pub(super) fn play_name(
+        &self,
+        raw: &RawPlay,
+        layer: Option<&Arc<Layer>>,
+        pattern: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Arc<str> {
+        let Some(name) = &raw.name else { return pattern.into() };
+        let mut scope = Scope::of_run(&self.world, NAME_ADVICE);
+        scope.layers.extend(layer.cloned());
+        match Frame::of_scope(scope).value(name, "`name`") {
+            Ok(name) => name.into(),
+            Err(Miss::Problem(problem)) => {
+                problems.push(*problem);
+                pattern.into()
+            }
+            Err(Miss::Pending(_)) => pattern.into(),
+        }
+    }
+}
 
 /// What reports call a task: its name, or what it does.
 pub(super) fn written_name(raw: &RawTask) -> String {
