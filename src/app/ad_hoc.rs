@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::AdHoc;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{COMMAND_LINE, Problem};
 use crate::load::decode::{At, OneOrMany, Templated};
 use crate::load::playbook::{RawPlay, RawTask};
 use crate::load::request::{DriverArgs, FileTransfer};
@@ -18,7 +18,7 @@ pub(super) fn playbook(
     job: &AdHoc,
 ) -> Result<RawPlaybook, Vec<Problem>> {
     let here = std::path::absolute(".").unwrap_or_else(|_| Path::new(".").to_owned());
-    let file = sources.add("<command line>", &here, String::new());
+    let file = sources.add(COMMAND_LINE, &here, String::new());
     let task = task(job, Span::whole(file)).map_err(|error| vec![Problem::new(error, None)])?;
     let shown = sources.add("<PATTERN>", &here, pattern.to_owned());
     let span = Some(Span { len: pattern.len(), ..Span::whole(shown) });

@@ -15,8 +15,8 @@ use crate::load::decode::{At, OneOrMany, Templated};
 use crate::load::playbook::RawTask;
 use crate::load::request::{Commands, DriverArgs};
 use crate::load::values::Limit;
-use crate::resolve::FromValue as _;
 use crate::resolve::frame::Frame;
+use crate::resolve::{FromValue as _, describe};
 
 /// Documented default of `max_output`: 1 MiB.
 const MAX_OUTPUT: u64 = 1024 * 1024;
@@ -79,9 +79,8 @@ fn lines(
                 (ValueKind::Seq | ValueKind::Iterable, Ok(items)) => items.collect(),
                 _ => vec![value],
             };
-            let lines = values.iter().map(|value| {
-                String::from_value(value).ok_or_else(|| format!("a {}", value.kind()))
-            });
+            let lines =
+                values.iter().map(|value| String::from_value(value).ok_or_else(|| describe(value)));
             match lines.collect() {
                 Ok(lines) => lines,
                 Err(found) => {

@@ -13,7 +13,7 @@ use crate::diagnostic::Problem;
 use crate::event::HostName;
 use crate::load::decode::{At, Decoder};
 use crate::load::layer::Layer;
-use crate::load::playbook::RawPlay;
+use crate::load::playbook::{RawPlay, Vars};
 use crate::load::request::{ConnectionArgs, DriverArgs, Options};
 use crate::resolve::frame::Frame;
 use crate::resolve::render::Miss;
@@ -102,7 +102,8 @@ impl Planner {
                 Ok(path) => {
                     let path = self.world.path(&path, file.span.map(|span| span.file));
                     if let Err(error) = std::fs::File::open(&path) {
-                        let error = crate::load::unreadable(&path, &error);
+                        let error = crate::load::unreadable(&path, &error)
+                            .with_help("check the path; a relative one starts at the directory of this playbook");
                         problems.push(Problem::new(error, file.span));
                         return None;
                     }
@@ -120,10 +121,7 @@ impl Planner {
 }
 
 /// Variables with the request defaults among them.
-pub(super) fn decode_layer(
-    vars: &At<crate::load::playbook::Vars>,
-    problems: &mut Vec<Problem>,
-) -> Layer {
+pub(super) fn decode_layer(vars: &At<Vars>, problems: &mut Vec<Problem>) -> Layer {
     let mut decoder = Decoder::new(true, vars.span);
     let layer = Layer::decode(vars.value.clone(), &mut decoder);
     problems.extend(decoder.finish());

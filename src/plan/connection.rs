@@ -214,7 +214,7 @@ impl Reader<'_> {
             Ok(key) => keys.push(key),
             Err(KeyError::Unreadable { reason, .. }) => {
                 let what = format!("cannot read {what}");
-                let help = "check the path and your permissions; a relative path starts at the directory of the file that it is written in";
+                let help = "check the path and your permissions; a relative path starts at the directory of the file that it is written in, on the command line at the current one";
                 let error = PlanError::PrivateKey { what, reason, help: help.to_owned() };
                 self.collect.error(error, at);
             }

@@ -7,7 +7,7 @@ use super::error::PlanError;
 use super::model::{PlannedPlay, TaskBody};
 use super::play::TaskShape;
 use super::spec::Action;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{COMMAND_LINE, Problem};
 use crate::load::source::{Sources, shown};
 use crate::transfer::TransferOperation;
 
@@ -35,7 +35,7 @@ pub(super) fn check<'s>(
             }
         }
         let span = transfer.value.local_path.as_ref().and_then(|at| at.span);
-        let is_ad_hoc = span.is_some_and(|span| sources.get(span.file).text.is_empty());
+        let is_ad_hoc = span.is_some_and(|span| sources.get(span.file).name == COMMAND_LINE);
         let help = match is_ad_hoc {
             true => {
                 "end LOCAL in `/`, as in `--download REMOTE:LOCAL/`: then each host gets a directory of its own"

@@ -11,6 +11,7 @@ mod connection;
 mod deferred;
 mod downloads;
 mod error;
+mod merge;
 pub mod model;
 mod name;
 mod play;

@@ -19,6 +19,7 @@ use crate::load::layer::Layer;
 use crate::load::playbook::{Condition, LoopItems, RawTask};
 use crate::load::request::{ConnectionArgs, DriverArgs, Options};
 use crate::load::values::QueueStrategyName;
+use crate::resolve::describe;
 use crate::resolve::frame::Frame;
 use crate::resolve::render::Miss;
 use crate::resolve::scope::Scope;
@@ -184,45 +185,6 @@ impl HostTask {
         }
     }
 
-    /// The task's `driver_args`, merged along the whole chain.
-    fn driver_args(&self) -> DriverArgs {
-        let mut args = self.base.driver.clone();
-        let own = self.raw.value.driver_args.as_ref().map(|at| &at.value);
-        let extra = self.extra().filter_map(|layer| layer.driver.as_deref());
-        let task = self.layer.iter().filter_map(|layer| layer.driver.as_deref());
-        for upper in task.chain(own).chain(extra) {
-            args = upper.clone().over(&args);
-        }
-        self.flags.driver.clone().over(&args)
-    }
-
-    fn options(&self) -> Options {
-        let mut args = self.base.options.clone();
-        let own = self.raw.value.options.as_ref().map(|at| &at.value);
-        let extra = self.extra().filter_map(|layer| layer.options.as_deref());
-        let task = self.layer.iter().filter_map(|layer| layer.options.as_deref());
-        for upper in task.chain(own).chain(extra) {
-            args = upper.clone().over(&args);
-        }
-        args
-    }
-
-    fn connection_args(&self) -> ConnectionArgs {
-        let mut args = self.base.connection.clone();
-        let own = self.raw.value.connection_args.as_ref().map(|at| &at.value);
-        let extra = self.extra().filter_map(|layer| layer.connection.as_deref());
-        let task = self.layer.iter().filter_map(|layer| layer.connection.as_deref());
-        for upper in task.chain(own).chain(extra) {
-            args = upper.clone().over(&args);
-        }
-        self.flags.connection.clone().over(&args)
-    }
-
-    /// `--extra-vars`, which win over what the task itself says.
-    fn extra(&self) -> impl Iterator<Item = &Layer> {
-        self.base.scope.world.extra.iter().map(|layer| &**layer)
-    }
-
     fn items(&self, frame: &Arc<Frame>, collect: &mut Collect) -> Option<Items> {
         let Some(at) = &self.raw.value.loop_items else { return Some(Items::None) };
         let value = match &at.value {
@@ -234,8 +196,8 @@ impl HostTask {
         };
         match (value.kind(), value.try_iter()) {
             (ValueKind::Seq | ValueKind::Iterable, Ok(items)) => Some(Items::List(items.collect())),
-            (kind, _) => {
-                let error = PlanError::LoopType { found: format!("a {kind}") };
+            _ => {
+                let error = PlanError::LoopType { found: describe(&value) };
                 collect.error(error, Some(at));
                 None
             }

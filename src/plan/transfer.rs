@@ -100,7 +100,7 @@ fn local_error(path: &Path, error: &std::io::Error) -> PlanError {
     use std::io::ErrorKind;
     let help = match error.kind() {
         ErrorKind::NotFound => {
-            "check the path; a relative one starts at the directory of the file that it is written in"
+            "check the path; a relative one starts at the directory of the file that it is written in, on the command line at the current one"
         }
         ErrorKind::PermissionDenied => "check the permissions of the file and its directories",
         ErrorKind::IsADirectory => "a transfer moves one file; name it",

@@ -50,12 +50,8 @@ impl<'t> Code<'t> {
             at = match text.as_bytes().get(open + 1) {
                 Some(b'{') => code.scan(open + 2, true),
                 Some(b'%') => {
-                    let first = code.tokens.len();
                     let end = code.scan(open + 2, true);
-                    let is_raw = code.tokens.get(first).is_some_and(|token| {
-                        token.kind == Kind::Name && &text[token.range.clone()] == "raw"
-                    });
-                    match is_raw {
+                    match statement(text, open) == "raw" {
                         true => end_of_raw(text, end),
                         false => end,
                     }
@@ -300,12 +296,36 @@ fn end_of_text(rest: &str, quote: char) -> usize {
     rest.len()
 }
 
+/// The first word of the statement whose braces open at `open`.
+fn statement(text: &str, open: usize) -> &str {
+    let inner = text[open + 2..].trim_start_matches(['-', '+']).trim_start();
+    inner.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()
+}
+
+/// The last statement of a template that opens a block which nothing closes.
+pub(super) fn unclosed(text: &str) -> Option<Range<usize>> {
+    let mut open: Vec<usize> = Vec::new();
+    for (at, _) in text.match_indices("{%") {
+        match statement(text, at) {
+            "if" | "for" | "with" | "macro" | "call" | "filter" | "raw" | "autoescape" => {
+                open.push(at);
+            }
+            word if word.starts_with("end") => {
+                open.pop();
+            }
+            _ => {}
+        }
+    }
+    let start = open.pop()?;
+    let end = text[start..].find("%}").map_or(text.len(), |end| start + end + 2);
+    Some(start..end)
+}
+
 /// Where the raw block that begins before `from` ends.
 fn end_of_raw(text: &str, from: usize) -> usize {
     let mut at = from;
     while let Some(open) = text[at..].find("{%").map(|found| at + found) {
-        let inner = text[open + 2..].trim_start_matches(['-', '+', ' ']);
-        if inner.starts_with("endraw") {
+        if statement(text, open) == "endraw" {
             return text[open..].find("%}").map_or(text.len(), |end| open + end + 2);
         }
         at = open + 2;

@@ -2,7 +2,7 @@
 
 use minijinja::value::{Value, ValueKind};
 
-use crate::load::decode::parse_bool;
+use crate::load::parse_bool;
 use crate::load::values::{
     HostKeyPolicyName, Limit, Mode, OperationName, QueueStrategyName, Seconds,
 };
@@ -61,7 +61,7 @@ macro_rules! integers_from_values {
 }
 
 integers_from_values! {
-    u16, "an integer from 0 to 65535";
+    u16, "an integer from 1 to 65535";
     u32, "an integer of 0 or more";
     u64, "an integer of 0 or more";
     i64, "an integer";
@@ -113,7 +113,8 @@ choices_from_values! {
 }
 
 /// What messages call a template's value.
-pub(super) fn describe(value: &Value) -> String {
+#[must_use]
+pub fn describe(value: &Value) -> String {
     match value.kind() {
         ValueKind::None => "nothing (none)".to_owned(),
         ValueKind::Seq | ValueKind::Iterable => "a list".to_owned(),

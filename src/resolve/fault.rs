@@ -5,21 +5,17 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use minijinja::value::{Value, ValueKind};
-use minijinja::{Environment, Error, ErrorKind};
+use minijinja::{Error, ErrorKind};
 
-use super::code::{Code, Word};
+use super::advice::{FIELDS, field_advice, parts_advice, syntax_advice};
+use super::code::{Code, Word, unclosed};
 use super::error::ResolveError;
 use super::frame::Frame;
 use super::render::bare;
+use super::tools::{FILTER, TEST};
 use crate::diagnostic::Problem;
-use crate::load::decode::nearest;
 use crate::load::playbook::Condition;
 use crate::load::source::Span;
-
-/// The fields of a registered result.
-const FIELDS: [&str; 8] =
-    ["output", "error", "exit_status", "ok", "changed", "failed", "skipped", "results"];
 
 /// A template and where it stands.
 pub(super) struct Rendering<'t> {
@@ -69,11 +65,13 @@ impl Frame {
             }
             ErrorKind::SyntaxError => {
                 // An open comment or block is reported where the text ends.
-                let range = match code.find("{#").filter(|_| message.contains("comment")) {
-                    Some(open) => Some(open..open + 2),
-                    None => range,
+                let range = match code.find("{#") {
+                    Some(open) if message.contains("comment") => Some(open..open + 2),
+                    _ if message.contains("end of input") => unclosed(code).or(range),
+                    _ => range,
                 };
-                let help = syntax_advice(&message, code).to_owned();
+                let at = range.clone().and_then(|range| code.get(range)).unwrap_or_default();
+                let help = syntax_advice(&message, code, at).to_owned();
                 let error = ResolveError::TemplateSyntax { message, help };
                 Problem::new(error, self.place(range, rendering))
             }
@@ -241,178 +239,6 @@ impl Frame {
         let start = text.find(code).unwrap_or_default() + range.start + lead;
         let source = self.scope.world.sources.get(span.file);
         crate::load::part(&source.text, span, text, start..start + len).or(Some(span))
-    }
-}
-
-/// A filter or a test: what stands behind `|` or `is`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Tool {
-    what: &'static str,
-    before: &'static str,
-    unknown: ErrorKind,
-    known: &'static [&'static str],
-}
-
-const FILTER: Tool = Tool {
-    what: "filter",
-    before: "|",
-    unknown: ErrorKind::UnknownFilter,
-    known: &[
-        "abs",
-        "attr",
-        "b64decode",
-        "b64encode",
-        "batch",
-        "bool",
-        "capitalize",
-        "default",
-        "dictsort",
-        "escape",
-        "first",
-        "float",
-        "format",
-        "from_json",
-        "groupby",
-        "indent",
-        "int",
-        "items",
-        "join",
-        "last",
-        "length",
-        "lines",
-        "list",
-        "lower",
-        "map",
-        "max",
-        "min",
-        "pprint",
-        "quote",
-        "regex_replace",
-        "reject",
-        "rejectattr",
-        "replace",
-        "reverse",
-        "round",
-        "select",
-        "selectattr",
-        "slice",
-        "sort",
-        "split",
-        "string",
-        "sum",
-        "title",
-        "to_json",
-        "to_yaml",
-        "tojson",
-        "trim",
-        "unique",
-        "upper",
-        "urlencode",
-        "zip",
-    ],
-};
-
-const TEST: Tool = Tool {
-    what: "test",
-    before: "is",
-    unknown: ErrorKind::UnknownTest,
-    known: &[
-        "boolean",
-        "containing",
-        "defined",
-        "divisibleby",
-        "endingwith",
-        "eq",
-        "even",
-        "false",
-        "filter",
-        "float",
-        "ge",
-        "gt",
-        "in",
-        "integer",
-        "iterable",
-        "le",
-        "lower",
-        "lt",
-        "mapping",
-        "ne",
-        "none",
-        "number",
-        "odd",
-        "safe",
-        "sameas",
-        "sequence",
-        "startingwith",
-        "string",
-        "test",
-        "true",
-        "undefined",
-        "upper",
-    ],
-};
-
-impl Tool {
-    /// Whether the language has it: trying is the only way to ask.
-    fn has(self, environment: &Environment<'_>, name: &str) -> bool {
-        let tried = environment
-            .compile_expression(&format!("'' {} {name}", self.before))
-            .and_then(|expression| expression.eval(()));
-        !tried.is_err_and(|error| error.kind() == self.unknown)
-    }
-
-    fn unknown(self, environment: &Environment<'_>, name: &str) -> ResolveError {
-        let known = self.known.iter().copied().filter(|known| self.has(environment, known));
-        let help = match nearest(name, known) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "minijinja's own are there, and `b64encode`, `b64decode`, `quote`, `to_json`, `from_json`, `to_yaml`, `regex_replace`, `urlencode`".to_owned(),
-        };
-        ResolveError::UnknownTool { what: self.what, name: name.to_owned(), help }
-    }
-}
-
-fn parts_advice(shown: &str, outer: &Value, part: &str) -> String {
-    if outer.kind() != ValueKind::Map {
-        return format!("`{shown}` is a {}, which has no parts", outer.kind());
-    }
-    let keys: Vec<String> =
-        outer.try_iter().map(|keys| keys.map(|key| key.to_string()).collect()).unwrap_or_default();
-    match nearest(part, keys.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{shown}.{near}`?"),
-        None if keys.is_empty() => format!("`{shown}` is empty"),
-        None if keys.len() > 12 => format!("`{shown}` has no such part"),
-        None => format!("`{shown}` has {}", keys.join(", ")),
-    }
-}
-
-/// What the field of a result is called here; Ansible's names are known.
-fn field_advice(field: &str) -> String {
-    let here = match field {
-        "stdout" | "stdout_lines" => Some("output"),
-        "stderr" | "stderr_lines" => Some("error"),
-        "rc" => Some("exit_status"),
-        "succeeded" | "success" => Some("ok"),
-        _ => nearest(field, FIELDS),
-    };
-    match here {
-        Some("output") if field == "stdout_lines" => {
-            "did you mean `output`? `output | lines` splits it".to_owned()
-        }
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("a result has {}", FIELDS.join(", ")),
-    }
-}
-
-fn syntax_advice(message: &str, code: &str) -> &'static str {
-    match message {
-        _ if message.contains("comment") => {
-            "`{#` begins a comment; where it is meant as it stands, write `{% raw %}…{% endraw %}` around it"
-        }
-        _ if code.contains("{%") && message.contains("end of input") => {
-            "close what is open: each `{% if %}` needs its `{% endif %}`, each `{% for %}` its `{% endfor %}`"
-        }
-        _ if message.contains('=') && !code.contains("{%") => "compare with `==`",
-        _ => "templates are written `{{ expression }}` and `{% statement %}`",
     }
 }
 

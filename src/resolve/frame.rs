@@ -9,24 +9,18 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use minijinja::value::{Enumerator, Object, Serde, Value};
+use minijinja::value::{Enumerator, Object, Value};
 use minijinja::{Error, ErrorKind};
 
 use super::engine::FRAME;
-use super::error::ResolveError;
-use super::lazy::{HostVars, LazyMap};
-use super::render::{Miss, Pending};
+use super::lazy::HostVars;
+use super::render::Pending;
 use super::scope::Scope;
 use crate::diagnostic::Problem;
 use crate::event::HostName;
-use crate::load::decode::{is_template, nearest};
+use crate::load::decode::nearest;
 use crate::load::layer::Layer;
-use crate::load::node::{Kind, Node};
 use crate::load::source::FileId;
-
-/// How many variables may be rendered within each other. More is a mistake, and
-/// would end in the stack's end.
-const DEEPEST: usize = 24;
 
 /// What templates see: looking a name up in it renders the variable behind it.
 pub struct Frame {
@@ -50,11 +44,11 @@ pub(super) type SharedState = Arc<Mutex<State>>;
 #[derive(Default)]
 pub(super) struct State {
     /// The variables being rendered, outermost first.
-    stack: Vec<(HostName, String)>,
+    pub(super) stack: Vec<(HostName, String)>,
     /// The texts being rendered, outermost first.
     files: Vec<Option<FileId>>,
-    pending: Option<Pending>,
-    failure: Option<Problem>,
+    pub(super) pending: Option<Pending>,
+    pub(super) failure: Option<Problem>,
 }
 
 impl Frame {
@@ -135,7 +129,7 @@ impl Frame {
         self.scope.world.path(path, file)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|poison| poison.into_inner())
     }
 
@@ -222,82 +216,6 @@ impl Frame {
         self.state().pending.get_or_insert_with(|| Pending(name.into()));
         poison("not known yet")
     }
-
-    /// A variable's value, rendered in this frame. A mapping is rendered entry by
-    /// entry, as they are read.
-    pub(super) fn variable(self: &Arc<Self>, name: &str, node: &Node) -> Value {
-        if let Some(tag) = unusable_tag(node) {
-            let error = ResolveError::Tagged { name: name.to_owned(), tag: tag.to_owned() };
-            return self.fail(Problem::new(error, node.span));
-        }
-        match &node.kind {
-            _ if !has_template(node) => Value::from(Serde(node.to_json())),
-            Kind::Map(map) => Value::from_object(LazyMap::new(self, name, map)),
-            _ => self.guarded(name, node),
-        }
-    }
-
-    /// Renders a variable, unless it is being rendered already.
-    fn guarded(self: &Arc<Self>, name: &str, node: &Node) -> Value {
-        let entry = (Arc::clone(&self.scope.host), name.to_owned());
-        let recursion = {
-            let mut state = self.state();
-            let known = state.stack.iter().position(|outer| *outer == entry);
-            match known.or_else(|| (state.stack.len() >= DEEPEST).then_some(0)) {
-                Some(at) => {
-                    let names = state.stack[at..].iter().chain([&entry]).map(|(_, name)| &**name);
-                    Some(names.collect::<Vec<_>>().join(" → "))
-                }
-                None => {
-                    state.stack.push(entry);
-                    None
-                }
-            }
-        };
-        if let Some(path) = recursion {
-            let error = ResolveError::Recursion { name: name.to_owned(), path };
-            return self.fail(Problem::new(error, node.span));
-        }
-        let rendered = self.node(node);
-        self.state().stack.pop();
-        rendered.unwrap_or_else(|problem| match problem {
-            Some(problem) => self.fail(problem),
-            None => poison("not known yet"),
-        })
-    }
-
-    /// Keeps the innermost error, and poisons the value so that rendering stops.
-    fn fail(&self, problem: Problem) -> Value {
-        self.state().failure.get_or_insert(problem);
-        poison("a variable cannot be rendered")
-    }
-
-    /// The value of a node with its templates rendered; `Err(None)` when it is
-    /// pending, which the state then tells.
-    pub(super) fn node(self: &Arc<Self>, node: &Node) -> Result<Value, Option<Problem>> {
-        match &node.kind {
-            Kind::Text(text, _) if is_template(text) => match self.evaluate(text, node.span) {
-                Ok(value) => Ok(value),
-                Err(Miss::Pending(pending)) => {
-                    self.state().pending.get_or_insert(pending);
-                    Err(None)
-                }
-                Err(Miss::Problem(problem)) => Err(Some(*problem)),
-            },
-            Kind::List(items) => {
-                let items: Result<Vec<Value>, _> =
-                    items.iter().map(|item| self.node(item)).collect();
-                items.map(Value::from)
-            }
-            Kind::Map(map) => {
-                let pairs = map.iter().map(|(key, entry)| {
-                    self.node(&entry.value).map(|value| (Value::from(key.as_str()), value))
-                });
-                pairs.collect::<Result<Vec<_>, _>>().map(Value::from_pairs)
-            }
-            _ => Ok(Value::from(Serde(node.to_json()))),
-        }
-    }
 }
 
 /// The names that are always there; `item` within a loop.
@@ -305,26 +223,8 @@ const MAGIC: [&str; 7] =
     ["inventory_hostname", "groups", "group_names", "hostvars", "play_hosts", "run_id", "item"];
 
 /// A value that ends the rendering which touches it.
-fn poison(why: &'static str) -> Value {
+pub(super) fn poison(why: &'static str) -> Value {
     Value::from(Error::new(ErrorKind::InvalidOperation, why))
-}
-
-fn has_template(node: &Node) -> bool {
-    match &node.kind {
-        Kind::Text(text, _) => is_template(text),
-        Kind::List(items) => items.iter().any(has_template),
-        Kind::Map(map) => map.values().any(|entry| has_template(&entry.value)),
-        _ => false,
-    }
-}
-
-/// The tag of a value that means something else than what it holds. Ansible's
-/// `!unsafe` says that the text is no template, which tagged values never are.
-fn unusable_tag(node: &Node) -> Option<&str> {
-    match &node.kind {
-        Kind::Tagged(tag, _) if tag.trim_start_matches('!') != "unsafe" => Some(tag),
-        _ => None,
-    }
 }
 
 impl fmt::Debug for Frame {

@@ -111,7 +111,9 @@ fn members(
     }
     if let Some(regex) = name.strip_prefix('~') {
         let regex = Regex::new(&format!("^(?:{regex})")).map_err(|error| {
-            bad(error.to_string().lines().last().unwrap_or_default().trim().to_owned())
+            let reason = error.to_string();
+            let reason = reason.lines().last().unwrap_or_default().trim();
+            bad(reason.trim_start_matches("error: ").to_owned())
         })?;
         return Ok(matching(inventory, |name| regex.is_match(name)));
     }
