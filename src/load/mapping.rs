@@ -11,8 +11,8 @@ macro_rules! mapping {
         }
         $( not_yet { $( $later:literal => $until:literal, )* } )?
     ) => {
-        $(#[$meta])*
         #[derive(Debug, Clone, Default, PartialEq, schemars::JsonSchema)]
+        $(#[$meta])*
         #[schemars(deny_unknown_fields)]
         pub struct $name {
             $( $(#[$field_meta])* $(#[schemars(rename = $key)])? pub $field: Option<$crate::load::decode::At<$type>>, )*

@@ -19,6 +19,7 @@ mod place;
 pub mod playbook;
 mod primitive;
 pub mod request;
+mod shape;
 pub mod source;
 pub mod values;
 mod walk;
