@@ -5,6 +5,7 @@
 //! every offset still points to the same place.
 
 use crate::load::decode::nearest;
+use crate::load::request::{ConnectionArgs, DriverArgs};
 
 /// The keys whose values are secret, ours and Ansible's.
 const SECRET_KEYS: [&str; 12] = [
@@ -92,7 +93,13 @@ fn is_secret(key: &str) -> bool {
         || key.contains("passphrase")
         || key.contains("secret")
         || key.contains("token")
-        || nearest(&key, SECRET_KEYS).is_some()
+        || !is_known(&key) && nearest(&key, SECRET_KEYS).is_some()
+}
+
+/// Whether the key is one of ours, and so none that is mistyped.
+fn is_known(key: &str) -> bool {
+    let known = [ConnectionArgs::KEYS, DriverArgs::KEYS];
+    known.concat().contains(&key) && !SECRET_KEYS.contains(&key)
 }
 
 /// How many bytes of the text are the value: a quoted text with its quotes, or

@@ -118,7 +118,11 @@ fn parse_yaml(tree: &Document<'_>) -> Result<Node, Problem> {
         let (message, context) = told.split_once(" at line ").unwrap_or((&told, ""));
         let (message, help, at) = yaml_advice(tree.text, message, context, at);
         let error = LoadError::YamlSyntax { message, help: help.to_owned() };
-        Problem::new(error, Some(visible(tree, at)))
+        let place = match tree.text[at..].starts_with('\t') {
+            true => Span { start: at, len: 1, ..tree.whole },
+            false => visible(tree, at),
+        };
+        Problem::new(error, Some(place))
     })
 }
 

@@ -17,6 +17,7 @@ mod mapping;
 pub mod node;
 mod place;
 pub mod playbook;
+mod primitive;
 pub mod request;
 pub mod source;
 pub mod values;
@@ -32,6 +33,7 @@ pub use file::{
 };
 pub use place::Scalars;
 pub(crate) use place::part;
+pub use primitive::parse_bool;
 
 use decode::At;
 use playbook::{RawPlay, RawTask};

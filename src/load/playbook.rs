@@ -198,7 +198,7 @@ impl Decode for Condition {
     fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
         match &node.kind {
             Kind::Bool(value) => Some(Self::Constant(*value)),
-            Kind::Text(text, _) => Some(match super::decode::parse_bool(text) {
+            Kind::Text(text, _) => Some(match super::primitive::parse_bool(text) {
                 Some(value) => Self::Constant(value),
                 None => Self::Expression(text.clone()),
             }),

@@ -104,6 +104,12 @@ impl Inventory {
         self.groups.get(name)
     }
 
+    /// Every layer of variables, in no order.
+    pub(super) fn layers(&self) -> impl Iterator<Item = &Arc<Layer>> {
+        let groups = self.groups.values().flat_map(|group| &group.layers);
+        groups.chain(self.hosts.values().flat_map(|host| &host.own))
+    }
+
     fn add(&mut self, raw: RawGroup) {
         let name: Arc<str> = raw.name.value.into();
         let mut direct = Vec::new();

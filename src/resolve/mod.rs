@@ -1,11 +1,20 @@
 //! What names and templates mean: the inventory, host patterns, variables in
 //! order of precedence, and strict rendering. It touches no network and no clock.
 
+mod advice;
+mod code;
+mod convert;
 mod engine;
 mod error;
+mod fault;
+pub mod frame;
 pub mod inventory;
+mod lazy;
 pub mod pattern;
 pub mod render;
 pub mod scope;
+mod tools;
+mod variable;
 
+pub use convert::{FromValue, describe};
 pub use error::ResolveError;
