@@ -153,8 +153,8 @@ fn yaml_advice(
     let start = at.unwrap_or(0).min(text.len());
     let say = |help, at| (message.to_owned(), help, at);
     if message.contains("more than one document") {
-        let second = text.match_indices("\n---").map(|(at, _)| at + 1);
-        let second = second.filter(|at| has_content(&text[..*at])).next();
+        let mut seconds = text.match_indices("\n---").map(|(at, _)| at + 1);
+        let second = seconds.find(|at| has_content(&text[..*at]));
         let message = "there is more than one document".to_owned();
         let help = "one file holds one playbook: remove the second `---`, or split the file";
         return (message, help, second.unwrap_or(start));
