@@ -199,7 +199,8 @@ fn opening(text: &str, context: &str) -> Option<usize> {
     let (line, column) = place.split_once(" column ")?;
     let (line, column): (usize, usize) = (line.parse().ok()?, column.trim().parse().ok()?);
     let start: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
-    Some(start + byte_offset(text.get(start..)?, column.checked_sub(1)?))
+    let column = text[start..].char_indices().nth(column.checked_sub(1)?)?.0;
+    Some(start + column)
 }
 
 /// A tab in the indentation of the line of `at`, or of the next that is not empty.

@@ -57,3 +57,6 @@ pub enum PlaybookContent {
     /// Requests, each with the host in its `connection_args`.
     Requests(Vec<At<RawTask>>),
 }
+
+#[cfg(test)]
+mod tests;
