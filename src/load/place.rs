@@ -128,11 +128,9 @@ impl<'t> Document<'t> {
     }
 }
 
-/// libyaml counts characters, and leaves the byte order mark out.
+/// libyaml counts characters.
 pub(super) fn byte_offset(text: &str, characters: usize) -> usize {
-    let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let offset = text[mark..].char_indices().nth(characters).map(|(at, _)| mark + at);
-    offset.unwrap_or(text.len())
+    text.char_indices().nth(characters).map_or(text.len(), |(at, _)| at)
 }
 
 /// The length of the value that a line begins with.
