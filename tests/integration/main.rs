@@ -23,3 +23,4 @@ mod lab;
 mod lab_works;
 mod secrets;
 mod transfer;
+mod usage;
