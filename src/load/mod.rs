@@ -4,6 +4,7 @@
 //! This is the only place that knows serde_yaml. It knows the file system and
 //! globs, but not what hosts or templates mean.
 
+pub mod credential_ref;
 pub mod decode;
 mod error;
 mod file;

@@ -4,6 +4,7 @@
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::credential_ref::{self, CredentialRef};
 use super::decode::{At, Decode, Decoder, OneOrMany, Templated, is_plain, mapping};
 use super::error::LoadError;
 use super::node::{Kind, Node};
@@ -22,6 +23,8 @@ mapping! {
         username: Templated<String>,
         /// Password, for password and keyboard-interactive authentication.
         password: Templated<String>,
+        /// Secret in HashiCorp Vault or OpenBao that holds `username` and `password`, in their place: its path, or a mapping.
+        credential_ref: CredentialRef,
         /// Path of a private key file. A relative path starts at the directory of this file; `~` is the home directory.
         key_filename: Templated<String>,
         /// Content of a private key, PEM or OpenSSH form.
@@ -59,8 +62,9 @@ mapping! {
         /// Passphrase of the jump host's private key, if it is encrypted.
         proxy_passphrase: Templated<String>,
     }
-    not_yet {
-        "credential_ref" => "vault credentials are planned; until then give `username` with `password`, `key_filename` or `pkey`, for example from `{{ env('NAME') }}`",
+    together {
+        check: credential_ref::check,
+        inherited: credential_ref::inherited,
     }
 }
 

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use super::collect::Collect;
 use super::error::PlanError;
+use super::login::{self, Login};
 use super::spec::{ConnectTimeouts, ConnectionSpec, Credentials, HostKeyPolicy};
 use super::store::Store;
 use crate::credential::{KeyError, PrivateKey};
+use crate::load::credential_ref::CredentialRef;
 use crate::load::decode::{At, Templated};
 use crate::load::request::{ConnectionArgs, HostKeyPolicyName, Seconds};
 use crate::resolve::scope::Frame;
@@ -35,7 +37,11 @@ pub(super) fn build(
         reader.collect.error(PlanError::NoHost, args.username.as_ref());
     }
     let before = reader.unknowns();
-    let username = reader.text(args.username.as_ref(), "username");
+    let login = login::read(args, frame, reader.collect);
+    let username = match &login {
+        Some(login) => Some(login.username.clone()),
+        None => reader.text(args.username.as_ref(), "username"),
+    };
     if username.is_none() && reader.unknowns() == before {
         reader.collect.error(PlanError::NoUsername, args.host.as_ref());
     }
@@ -46,6 +52,7 @@ pub(super) fn build(
         pkey: args.pkey.as_ref(),
         key_filename: args.key_filename.as_ref(),
         passphrase: args.passphrase.as_ref(),
+        reference: args.credential_ref.as_ref().zip(login.as_ref()),
         prefix: "",
     });
     let known = reader.unknowns() == before;
@@ -54,6 +61,7 @@ pub(super) fn build(
         password,
         agent: shared.agent && store.has_agent(),
         default_keys: shared.default_keys.clone(),
+        sudo_password: login.and_then(|login| login.sudo_password),
     };
     let proxy = reader.proxy(args, username.as_deref(), &shared);
     let (host, username) = (host?, username?);
@@ -89,6 +97,8 @@ struct Identity<'a> {
     pkey: Option<&'a At<Templated<String>>>,
     key_filename: Option<&'a At<Templated<String>>>,
     passphrase: Option<&'a At<Templated<String>>>,
+    /// What a vault has for whatever is not given here.
+    reference: Option<(&'a At<CredentialRef>, &'a Login)>,
     prefix: &'static str,
 }
 
@@ -179,13 +189,22 @@ impl Reader<'_> {
 
     fn identity(&mut self, identity: Identity<'_>) -> (Vec<Arc<PrivateKey>>, Option<Secret>) {
         let key = |name: &str| format!("{}{name}", identity.prefix);
+        let login = identity.reference.map(|(_, login)| login);
         let password = self.secret(identity.password, &key("password"));
+        let password = password.or_else(|| login?.password.clone());
         let passphrase = self.secret(identity.passphrase, &key("passphrase"));
+        let passphrase = passphrase.or_else(|| login?.passphrase.clone());
         let mut keys = Vec::new();
         if let Some(text) = self.secret(identity.pkey, &key("pkey")) {
             let label = format!("`{}`", key("pkey"));
             let loaded = self.store.key(&text, passphrase.as_ref(), &label);
             self.file_key(loaded, label, identity.pkey, &mut keys);
+        } else if let (None, Some((at, login))) = (identity.pkey, identity.reference)
+            && let Some(text) = &login.pkey
+        {
+            let label = "`pkey` of `credential_ref`";
+            let loaded = self.store.key(text, passphrase.as_ref(), label);
+            self.file_key(loaded, label.to_owned(), Some(at), &mut keys);
         }
         let name = key("key_filename");
         if let Some(path) = self.text(identity.key_filename, &name) {
@@ -231,6 +250,7 @@ impl Reader<'_> {
             pkey: args.proxy_pkey.as_ref(),
             key_filename: args.proxy_key_filename.as_ref(),
             passphrase: args.proxy_passphrase.as_ref(),
+            reference: None,
             prefix: "proxy_",
         });
         let bare = keys.is_empty() && password.is_none();
@@ -239,6 +259,7 @@ impl Reader<'_> {
             default_keys: shared.default_keys.clone(),
             keys,
             password,
+            sudo_password: None,
         };
         let username = own.or_else(|| username.map(str::to_owned))?;
         if self.unknowns() == before {

@@ -10,7 +10,7 @@ use minijinja::value::{Serde, Value, ValueKind};
 use super::collect::Collect;
 use super::error::PlanError;
 use super::model::{DeferredBody, Registered, Resolution, Step};
-use super::spec::{ConnectionSpec, QueueStrategy};
+use super::spec::{Action, ConnectionSpec, QueueStrategy};
 use super::store::Store;
 use super::{action, connection};
 use crate::diagnostic::Problem;
@@ -19,6 +19,7 @@ use crate::load::decode::{At, OneOrMany};
 use crate::load::layer::Layer;
 use crate::load::playbook::{Condition, LoopItems, RawTask};
 use crate::load::request::{ConnectionArgs, DriverArgs, Options, QueueStrategyName};
+use crate::resolve::render::Miss;
 use crate::resolve::scope::{Frame, Scope};
 
 /// Request arguments that no task's own stand in: those from command-line flags.
@@ -111,6 +112,16 @@ impl HostTask {
                     }
                 }
             }
+            // The rest of the task is looked at all the same, as for an item that
+            // is not known yet.
+            None if results.is_none() && collect.problems.is_empty() => {
+                let mut ahead = Collect::default();
+                let frame = frame.with_pending_item();
+                if self.holds(&frame, &mut ahead) != Some(false) {
+                    let _ = self.step(&frame, None, &mut ahead);
+                }
+                collect.problems.extend(ahead.problems);
+            }
             None => {}
         }
         if !collect.problems.is_empty() {
@@ -152,6 +163,7 @@ impl HostTask {
         };
         match (value.kind(), value.try_iter()) {
             (ValueKind::Seq | ValueKind::Iterable, Ok(items)) => Some(Items::List(items.collect())),
+            _ if frame.is_unread() => collect.take(Err(Miss::Pending(Frame::unread()))),
             (kind, _) => {
                 let error = PlanError::LoopType { found: format!("a {kind}") };
                 collect.error(error, Some(at));
@@ -191,8 +203,14 @@ impl HostTask {
         let connection = self.connection(frame, collect);
         let strategy =
             collect.value(frame, self.options().queue_strategy.as_ref(), "queue_strategy");
-        let action =
+        let mut action =
             action::build(&self.raw.value, &self.driver_args(), frame, &self.store, collect);
+        if let (Some(connection), Some(Action::Config(config))) = (&connection, &mut action)
+            && let Some(sudo) = &mut config.exec.sudo
+            && sudo.password.is_none()
+        {
+            sudo.password.clone_from(&connection.credentials.sudo_password);
+        }
         Some(Step {
             item,
             skip: false,

@@ -9,3 +9,4 @@ pub mod render;
 pub mod scope;
 
 pub use error::ResolveError;
+mod vault;

@@ -51,6 +51,9 @@ impl Frame {
         };
         let value = self.evaluate(text, at.span)?;
         T::from_value(&value).ok_or_else(|| {
+            if self.is_unread() {
+                return Miss::Pending(Self::unread());
+            }
             let error = ResolveError::TemplateType {
                 what: what.to_owned(),
                 expected: T::EXPECTED.to_owned(),
@@ -126,7 +129,11 @@ impl Frame {
             }),
             Err(error) => Err(error),
         };
-        self.settle(result, bare, text, span).map(|value| value.is_true())
+        let value = self.settle(result, bare, text, span)?;
+        match self.is_unread() {
+            true => Err(Miss::Pending(Self::unread())),
+            false => Ok(value.is_true()),
+        }
     }
 
     /// A value with the templates in its texts rendered.
@@ -155,12 +162,25 @@ impl Frame {
     ) -> Result<Value, Miss> {
         let (pending, failure) = self.take_reports();
         if let Some(pending) = pending {
-            return Err(Miss::Pending(pending));
+            // Code that is the whole of a text with braces is a template.
+            let is_expression = code.len() != text.len() || !is_template(text);
+            let ahead = self.read_ahead(code, is_expression, span);
+            return Err(ahead.map_or(Miss::Pending(pending), Miss::from));
         }
         if let Some(problem) = failure {
-            return Err(problem.into());
+            return Err(problem.or_at(span).into());
+        }
+        let is_undefined = match &result {
+            Ok(value) => value.is_undefined(),
+            Err(error) => error.kind() == ErrorKind::UndefinedError,
+        };
+        if let Some(missing) = self.take_missing()
+            && is_undefined
+        {
+            return Err(Problem::new(missing, span).into());
         }
         match result {
+            Err(_) if self.is_unread() => Err(Miss::Pending(Self::unread())),
             Ok(value) if value.is_undefined() => {
                 let whole = Some(0..code.len());
                 Err(self.undefined(code.trim(), self.place(whole, code, text, span)).into())

@@ -16,6 +16,7 @@ use super::engine::{self, FRAME};
 use super::error::ResolveError;
 use super::inventory::Inventory;
 use super::render::Pending;
+use crate::credential::vault::{Vault, VaultError};
 use crate::diagnostic::Problem;
 use crate::event::HostName;
 use crate::load::decode::{is_template, nearest};
@@ -34,6 +35,8 @@ pub struct World {
     pub extra: Vec<Arc<Layer>>,
     /// The user's home directory, for `~`.
     pub home: PathBuf,
+    /// The secrets that references mean.
+    pub vault: Arc<Vault>,
     run_id: Arc<str>,
     groups: Value,
 }
@@ -56,7 +59,14 @@ impl World {
             .collect();
         let groups = Value::from(Serde(groups));
         let environment = engine::environment();
-        Self { environment, inventory, sources, extra, home, run_id, groups }
+        let vault = Arc::new(Vault::unread());
+        Self { environment, inventory, sources, extra, home, vault, run_id, groups }
+    }
+
+    /// The same world with secrets to read. Without this none are read.
+    #[must_use]
+    pub fn with_vault(self, vault: Arc<Vault>) -> Self {
+        Self { vault, ..self }
     }
 
     /// A path as its writer means it: `~` is the home directory, a relative path
@@ -138,6 +148,11 @@ struct State {
     files: Vec<Option<FileId>>,
     pending: Option<Pending>,
     failure: Option<Problem>,
+    /// Whether a secret was used that is not read.
+    unread: bool,
+    /// Fields of secrets that were asked for and are not there, each with the
+    /// number of texts being rendered then.
+    missing: Vec<(usize, VaultError)>,
 }
 
 impl Frame {
@@ -166,6 +181,21 @@ impl Frame {
         })
     }
 
+    /// The same frame for an item that is not known yet.
+    #[must_use]
+    pub fn with_pending_item(&self) -> Arc<Self> {
+        let mut pending = BTreeSet::clone(&self.pending);
+        pending.insert("item".into());
+        Arc::new(Self {
+            scope: Arc::clone(&self.scope),
+            task: self.task.clone(),
+            item: None,
+            pending: Arc::new(pending),
+            registered: self.registered.clone(),
+            state: Mutex::default(),
+        })
+    }
+
     /// The scope that it looks into.
     #[must_use]
     pub fn scope(&self) -> &Arc<Scope> {
@@ -184,7 +214,13 @@ impl Frame {
 
     /// Notes which text is being rendered while `render` runs.
     pub(super) fn within<T>(&self, file: Option<FileId>, render: impl FnOnce() -> T) -> T {
-        self.state().files.push(file);
+        {
+            let mut state = self.state();
+            if state.files.is_empty() {
+                state.unread = false;
+            }
+            state.files.push(file);
+        }
         let result = render();
         self.state().files.pop();
         result
@@ -222,7 +258,7 @@ impl Frame {
                 .any(|layer| layer.vars.0.contains_key(name))
     }
 
-    fn lookup(self: &Arc<Self>, name: &str) -> Option<Value> {
+    pub(super) fn lookup(self: &Arc<Self>, name: &str) -> Option<Value> {
         let world = &self.scope.world;
         match name {
             "item" if self.item.is_some() => return self.item.clone(),
@@ -287,6 +323,38 @@ impl Frame {
     fn fail(&self, problem: Problem) -> Value {
         self.state().failure.get_or_insert(problem);
         Value::from(Error::new(ErrorKind::InvalidOperation, "a variable cannot be rendered"))
+    }
+
+    /// Keeps why a secret cannot be read, for the text that asks for it.
+    pub(super) fn poison(&self, error: VaultError) -> Error {
+        self.state().failure.get_or_insert(Problem::new(error, None));
+        Error::new(ErrorKind::InvalidOperation, "a secret cannot be read")
+    }
+
+    /// Notes that a secret was used that is not read.
+    pub(super) fn note_unread(&self) {
+        self.state().unread = true;
+    }
+
+    /// Whether what is being rendered used a secret that is not read.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.state().unread
+    }
+
+    /// Notes a field of a secret that is not there, which may yet be an error.
+    pub(super) fn note_missing(&self, error: VaultError) {
+        let mut state = self.state();
+        let depth = state.files.len();
+        state.missing.push((depth, error));
+    }
+
+    /// The field that the text rendered last asked for, and that is not there.
+    pub(super) fn take_missing(&self) -> Option<VaultError> {
+        let mut state = self.state();
+        let depth = state.files.len();
+        let at = state.missing.partition_point(|(level, _)| *level <= depth);
+        state.missing.drain(at..).last().map(|(_, error)| error)
     }
 
     /// The value of a node with its templates rendered; `Err(None)` when it is
