@@ -4,7 +4,8 @@ use crate::config::{Ask, ConnectConfig};
 use crate::diagnostic::Problem;
 use crate::load::LoadError;
 use crate::load::decode::{At, Templated};
-use crate::load::request::{ConnectionArgs, DriverArgs, Seconds};
+use crate::load::request::{ConnectionArgs, DriverArgs};
+use crate::load::values::Seconds;
 use crate::plan::FlagArgs;
 
 /// Reads the flags, and asks for the passwords that they say to ask for.

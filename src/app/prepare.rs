@@ -13,9 +13,8 @@ use crate::event::HostName;
 use crate::load::inventory::RawInventory;
 use crate::load::layer::Layer;
 use crate::load::source::{FileId, Sources};
-use crate::plan::{FlagArgs, PlanOptions, Planned, TagFilter, Work};
+use crate::plan::{FlagArgs, PlanOptions, Planned, TagFilter, Work, select};
 use crate::resolve::inventory::Inventory;
-use crate::resolve::pattern;
 use crate::resolve::scope::World;
 
 /// Inventory, variables and flags, read and checked.
@@ -94,15 +93,9 @@ impl Prepared {
 
     /// The hosts that a pattern and `--limit` select.
     pub(super) fn select(&self, pattern: &str) -> Result<Vec<HostName>, Problems> {
-        let inventory = &self.world.inventory;
-        let select = |pattern: &str| {
-            pattern::select(inventory, pattern).map_err(|errors| {
-                Problems::collect(errors.into_iter().map(|error| Problem::new(error, None)))
-            })
-        };
-        let mut hosts = select(pattern)?;
+        let mut hosts = collected(select(&self.world, pattern, "<PATTERN>"))?;
         if let Some(limit) = &self.limit {
-            let limit = select(limit)?;
+            let limit = collected(select(&self.world, limit, "<--limit>"))?;
             hosts.retain(|host| limit.contains(host));
         }
         Ok(hosts)

@@ -170,6 +170,9 @@ pub fn render(problems: &Problems, sources: &Sources, style: RenderStyle) -> Str
     out
 }
 
+/// The name of the text that stands for the command line's flags and arguments.
+pub const COMMAND_LINE: &str = "<command line>";
+
 /// A problem together with its source text, as miette wants it.
 struct Placed<'p> {
     problem: &'p Problem,
@@ -185,7 +188,9 @@ impl<'p> Placed<'p> {
         let mut label = None;
         if let Some(span) = problem.span {
             let text = sources.get(span.file);
-            if span.len == 0 && span.start == 0 {
+            if text.name == COMMAND_LINE {
+                // There is nothing to look at but what was just typed.
+            } else if span.len == 0 && span.start == 0 {
                 let place = format!("in {}", text.name);
                 help = Some(help.map_or(place.clone(), |help| format!("{help}\n{place}")));
             } else {
@@ -194,11 +199,7 @@ impl<'p> Placed<'p> {
                     .labels()
                     .and_then(|mut labels| labels.next())
                     .and_then(|label| label.label().map(str::to_owned));
-                label = Some(LabeledSpan::new(
-                    Some(words.unwrap_or_else(|| "here".to_owned())),
-                    span.start,
-                    span.len,
-                ));
+                label = Some(LabeledSpan::new(words, span.start, span.len));
                 source = Some(NamedSource::new(&text.name, mask::mask_source(&text.text)));
             }
         }

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::decode::{At, Decode, Decoder, Templated, mapping};
+use super::decode::{At, Decode, Decoder, Templated};
 use super::error::LoadError;
+use super::mapping::mapping;
 use super::node::{Kind, Node};
 use super::request::ConnectionArgs;
 

@@ -148,9 +148,12 @@ impl Decoder {
 
     /// Reports a key that nothing knows, with the nearest known one.
     pub fn unknown_key(&mut self, key: &str, span: Option<Span>, within: &str, known: &[&str]) {
-        let help = match nearest(key, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known keys: {}", known.join(", ")),
+        let help = match (nearest(key, known.iter().copied()), super::ansible::instead_of(key)) {
+            (_, Some((place, instead))) if place.is_empty() || within == place => {
+                instead.to_owned()
+            }
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, _) => format!("known keys: {}", known.join(", ")),
         };
         let error = LoadError::UnknownKey { key: key.to_owned(), within: within.to_owned(), help };
         self.report(error, span);
@@ -172,73 +175,6 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         .filter(|(distance, known)| *distance <= 1 + known.len() / 5)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
-}
-
-impl Decode for String {
-    fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
-        match &node.kind {
-            Kind::Text(text, _) => Some(text.clone()),
-            // `password: 12345` and `LANG: yes` mean their text to everyone but YAML.
-            Kind::Number(number) => Some(number.to_string()),
-            _ => {
-                decoder.wrong_type(node, what, "a text", "put it in quotes");
-                None
-            }
-        }
-    }
-}
-
-impl Decode for bool {
-    fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
-        let value = match &node.kind {
-            Kind::Bool(value) => Some(*value),
-            Kind::Text(text, _) => parse_bool(text),
-            _ => None,
-        };
-        if value.is_none() {
-            decoder.wrong_type(node, what, "true or false", "write `true` or `false`, unquoted");
-        }
-        value
-    }
-}
-
-/// The booleans that playbooks accept.
-#[must_use]
-pub fn parse_bool(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" => Some(true),
-        "false" | "no" | "off" => Some(false),
-        _ => None,
-    }
-}
-
-macro_rules! decode_numbers {
-    ($($type:ty, $read:ident, $expected:literal;)*) => {$(
-        impl Decode for $type {
-            fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
-                if let Kind::Number(number) = &node.kind
-                    && let Some(value) = number.$read()
-                    && let Ok(value) = value.try_into()
-                {
-                    return Some(value);
-                }
-                let help = match &node.kind {
-                    Kind::Text(text, _) if text.parse::<f64>().is_ok() => "write it without quotes",
-                    _ => "write a plain number",
-                };
-                decoder.wrong_type(node, what, $expected, help);
-                None
-            }
-        }
-    )*};
-}
-
-decode_numbers! {
-    u16, as_u64, "an integer from 0 to 65535";
-    u32, as_u64, "an integer of 0 or more";
-    u64, as_u64, "an integer of 0 or more";
-    i64, as_i64, "an integer";
-    f64, as_f64, "a number";
 }
 
 impl<T: Decode> Decode for Templated<T> {
@@ -267,6 +203,17 @@ pub enum OneOrMany<T> {
     One(T),
     /// A list.
     Many(Vec<At<T>>),
+}
+
+impl<T: Clone> At<OneOrMany<T>> {
+    /// Each value, with its place.
+    #[must_use]
+    pub fn each(&self) -> Vec<At<T>> {
+        match &self.value {
+            OneOrMany::One(one) => vec![At { value: one.clone(), span: self.span, key: self.key }],
+            OneOrMany::Many(many) => many.clone(),
+        }
+    }
 }
 
 impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
@@ -313,68 +260,3 @@ impl<T: Decode> Decode for Vec<At<T>> {
 pub fn is_plain(node: &Node) -> bool {
     matches!(node.kind, Kind::Text(_, TextStyle::Plain) | Kind::Number(_))
 }
-
-/// Declares a mapping of optional keys: the struct, its schema, how to read it,
-/// and how one lays over another key by key. `together` says what keys have to do
-/// with each other, within one mapping and with those that it inherits.
-macro_rules! mapping {
-    (
-        $(#[$meta:meta])*
-        $what:literal struct $name:ident {
-            $( $(#[$field_meta:meta])* $field:ident $([$key:literal])? : $type:ty, )*
-        }
-        $( not_yet { $( $later:literal => $until:literal, )* } )?
-        $( together { check: $check:path, inherited: $inherited:path, } )?
-    ) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Default, PartialEq, schemars::JsonSchema)]
-        #[schemars(deny_unknown_fields)]
-        pub struct $name {
-            $( $(#[$field_meta])* $(#[schemars(rename = $key)])? pub $field: Option<$crate::load::decode::At<$type>>, )*
-        }
-
-        impl $name {
-            /// The keys that it knows.
-            pub const KEYS: &'static [&'static str] =
-                &[$( $crate::load::decode::mapping!(@key $field $($key)?) ),*];
-
-            /// This mapping, with `lower` where it has no value of its own.
-            #[must_use]
-            pub fn over(self, lower: &Self) -> Self {
-                $( let lower = &*$inherited(&self, lower); )?
-                Self { $( $field: self.$field.or_else(|| lower.$field.clone()), )* }
-            }
-        }
-
-        impl $crate::load::decode::Decode for $name {
-            fn decode(
-                node: &$crate::load::node::Node,
-                what: &str,
-                decoder: &mut $crate::load::decode::Decoder,
-            ) -> Option<Self> {
-                let map = decoder.map(node, what)?;
-                let mut decoded = Self::default();
-                for (key, entry) in map {
-                    let key = key.as_str();
-                    $( if key == $crate::load::decode::mapping!(@key $field $($key)?) {
-                        decoded.$field = decoder.field(key, entry);
-                        continue;
-                    } )*
-                    $( $( if key == $later {
-                        let error = $crate::load::error::LoadError::NotYet {
-                            key: key.to_owned(), help: $until.to_owned(),
-                        };
-                        decoder.report(error, entry.key);
-                        continue;
-                    } )* )?
-                    decoder.unknown_key(key, entry.key, $what, Self::KEYS);
-                }
-                $( $check(&decoded, decoder); )?
-                Some(decoded)
-            }
-        }
-    };
-    (@key $field:ident $key:literal) => { $key };
-    (@key $field:ident) => { stringify!($field) };
-}
-pub(crate) use mapping;

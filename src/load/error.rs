@@ -39,10 +39,12 @@ pub enum LoadError {
     },
     /// The text is not JSON.
     #[error("not valid JSON: {message}")]
-    #[diagnostic(code(load::json_syntax))]
+    #[diagnostic(code(load::json_syntax), help("{help}"))]
     JsonSyntax {
         /// What the parser said.
         message: String,
+        /// What to do.
+        help: String,
     },
     /// A key stands twice in one mapping.
     #[error("the key `{key}` stands twice in one mapping")]
@@ -114,4 +116,15 @@ pub enum LoadError {
         /// The driver.
         driver: String,
     },
+}
+
+impl LoadError {
+    /// The same error with other advice, where it has any.
+    #[must_use]
+    pub(crate) fn with_help(mut self, advice: &str) -> Self {
+        if let Self::Unreadable { help, .. } = &mut self {
+            *help = advice.to_owned();
+        }
+        self
+    }
 }

@@ -1,128 +1,18 @@
 //! Reads documents: playbooks, requests, variable files.
 
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeSeed;
-
+use super::check;
 use super::decode::{At, Decode, Decoder};
+use super::document::{Format, document};
 use super::error::LoadError;
 use super::inventory::RawInventory;
 use super::layer::Layer;
-use super::node::{Document, Kind, Map, Node, NodeSeed, Scalars};
-use super::playbook::{RawPlay, RawTask, Vars};
-use super::source::{FileId, Sources, Span};
+use super::node::{Kind, Node};
+use super::playbook::{RawTask, Vars};
+use super::source::{FileId, Sources, Span, shown};
 use super::{PlaybookContent, RawPlaybook};
 use crate::diagnostic::Problem;
-
-/// The syntax of a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// YAML.
-    Yaml(Scalars),
-    /// JSON, strictly.
-    Json,
-}
-
-/// Reads a text of `sources` into a tree. An empty document is null.
-///
-/// # Errors
-/// The text is not of the format, or a key stands twice.
-pub fn document(sources: &Sources, file: FileId, format: Format) -> Result<Node, Vec<Problem>> {
-    let source = sources.get(file);
-    let text = source.text.as_str();
-    let whole = Span::whole(file);
-    let scalars = match format {
-        Format::Yaml(scalars) => scalars,
-        Format::Json => Scalars::Core,
-    };
-    let tree = Document { text, whole, scalars, duplicates: RefCell::default() };
-    let parsed = match format {
-        Format::Json => parse_json(&tree),
-        Format::Yaml(_) => parse_yaml(&tree),
-    };
-    let node = parsed.map_err(|problem| vec![problem])?;
-    let duplicates = tree.duplicates.into_inner();
-    if duplicates.is_empty() {
-        return Ok(node);
-    }
-    let problem = |(key, span): (String, Option<Span>)| {
-        Problem::new(LoadError::DuplicateKey { key }, span.or(Some(whole)))
-    };
-    Err(duplicates.into_iter().map(problem).collect())
-}
-
-fn parse_json(tree: &Document<'_>) -> Result<Node, Problem> {
-    let mut deserializer = serde_json::Deserializer::from_str(tree.text);
-    let parsed = NodeSeed(tree).deserialize(&mut deserializer);
-    parsed.and_then(|node| deserializer.end().map(|()| node)).map_err(|error| {
-        let at = offset(tree.text, error.line(), error.column());
-        let message = error.to_string();
-        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
-        let span = Span { len: 1, start: at.min(tree.text.len().saturating_sub(1)), ..tree.whole };
-        Problem::new(LoadError::JsonSyntax { message }, Some(span))
-    })
-}
-
-fn parse_yaml(tree: &Document<'_>) -> Result<Node, Problem> {
-    let empty = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
-    if tree.text.lines().all(|line| empty(line) || line.trim_end() == "---") {
-        return Ok(Node { kind: Kind::Null, span: None });
-    }
-    NodeSeed(tree).deserialize(serde_yaml::Deserializer::from_str(tree.text)).map_err(|error| {
-        let start = error.location().map_or(0, |location| location.index());
-        let (start, len) = visible(tree.text, start);
-        let message = error.to_string();
-        let message = message.split(" at line ").next().unwrap_or_default();
-        let help = yaml_advice(tree.text, start, message);
-        let error = LoadError::YamlSyntax { message: message.to_owned(), help };
-        Problem::new(error, Some(Span { start, len, ..tree.whole }))
-    })
-}
-
-/// The nearest place at or before `start` that an underline can show.
-fn visible(text: &str, start: usize) -> (usize, usize) {
-    let mut at = start.min(text.len());
-    while at > 0
-        && (at == text.len()
-            || text[at..].starts_with(char::is_whitespace)
-            || !text.is_char_boundary(at))
-    {
-        at -= 1;
-        while !text.is_char_boundary(at) {
-            at -= 1;
-        }
-    }
-    let len = text[at..].chars().next().map_or(0, char::len_utf8);
-    (at, len)
-}
-
-/// What most often is behind an error that the parser can only describe.
-fn yaml_advice(text: &str, at: usize, message: &str) -> String {
-    let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    let line = text[line_start..].lines().next().unwrap_or_default();
-    if line.contains('\t') || message.contains("tab") {
-        return "indent with spaces: YAML does not allow tabs there".to_owned();
-    }
-    if line.contains(": {{") || line.contains("- {{") || line.contains(": {%") {
-        return "put a value that begins with a template in quotes: `key: \"{{ name }}\"`"
-            .to_owned();
-    }
-    if message.contains("mapping values are not allowed") {
-        return "a value that contains `: ` needs quotes; otherwise check the indentation"
-            .to_owned();
-    }
-    if message.contains("more than one document") {
-        return "one file holds one playbook: remove the second `---`".to_owned();
-    }
-    "check the indentation, the quotes and the brackets at and above this line".to_owned()
-}
-
-/// The byte offset of a line and column, both counted from one.
-fn offset(text: &str, line: usize, column: usize) -> usize {
-    let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    start + column.saturating_sub(1)
-}
 
 /// Expands globs into the paths of playbooks, in the order given, without duplicates.
 ///
@@ -187,7 +77,7 @@ pub enum CheckedFile {
 /// All that is wrong with it.
 pub fn any_file(sources: &Sources, path: &Path) -> Result<CheckedFile, Vec<Problem>> {
     let file = read(sources, path)?;
-    let node = document(sources, file, format_of(&sources.get(file).name, ""));
+    let node = document(sources, file, Format::of(&sources.get(file).name, ""));
     let is_inventory = match node.as_ref().map(|node| &node.kind) {
         Ok(Kind::Map(map)) => map.values().any(|entry| match &entry.value.kind {
             Kind::Map(group) => ["hosts", "children"].iter().any(|key| group.contains_key(*key)),
@@ -202,7 +92,7 @@ pub fn any_file(sources: &Sources, path: &Path) -> Result<CheckedFile, Vec<Probl
 }
 
 fn playbook(sources: &Sources, file: FileId) -> Result<RawPlaybook, Vec<Problem>> {
-    let format = format_of(&sources.get(file).name, "");
+    let format = Format::of(&sources.get(file).name, "");
     let node = document(sources, file, format)?;
     let mut decoder = Decoder::new(true, Some(Span::whole(file)));
     let items = items(&node);
@@ -223,9 +113,9 @@ fn playbook(sources: &Sources, file: FileId) -> Result<RawPlaybook, Vec<Problem>
         decoder.report(error, None);
         PlaybookContent::Plays(Vec::new())
     } else if items.iter().all(|item| is_request(item)) {
-        PlaybookContent::Requests(decode_all(&items, "a request", &mut decoder, RawTask::check))
+        PlaybookContent::Requests(decode_all(&items, "a request", &mut decoder, check::request))
     } else {
-        PlaybookContent::Plays(decode_all(&items, "a play", &mut decoder, RawPlay::check))
+        PlaybookContent::Plays(decode_all(&items, "a play", &mut decoder, check::play))
     };
     finish(RawPlaybook { file, content }, decoder)
 }
@@ -237,9 +127,18 @@ fn playbook(sources: &Sources, file: FileId) -> Result<RawPlaybook, Vec<Problem>
 /// All that is wrong with the document.
 pub fn literal_requests(sources: &Sources, file: FileId) -> Result<Vec<At<RawTask>>, Vec<Problem>> {
     let source = sources.get(file);
-    let node = document(sources, file, format_of(&source.name, &source.text))?;
+    let node = document(sources, file, Format::of(&source.name, &source.text))?;
     let mut decoder = Decoder::new(false, Some(Span::whole(file)));
-    let requests = decode_all(&items(&node), "a request", &mut decoder, RawTask::check);
+    let items = items(&node);
+    if items.is_empty() {
+        let error = LoadError::Conflict {
+            message: "there is no request in it".to_owned(),
+            help: "a request is a mapping with `connection_args` and `command` or `config`"
+                .to_owned(),
+        };
+        decoder.report(error, None);
+    }
+    let requests = decode_all(&items, "a request", &mut decoder, check::request);
     finish(requests, decoder)
 }
 
@@ -249,7 +148,7 @@ pub fn literal_requests(sources: &Sources, file: FileId) -> Result<Vec<At<RawTas
 /// The file cannot be read, or is not a mapping.
 pub fn vars_file(sources: &Sources, path: &Path) -> Result<(FileId, Vars), Vec<Problem>> {
     let file = read(sources, path)?;
-    let node = document(sources, file, format_of_vars(path))?;
+    let node = document(sources, file, Format::of_vars(path))?;
     let mut decoder = Decoder::new(true, Some(Span::whole(file)));
     let vars = match node.kind {
         Kind::Null => Some(Vars::default()),
@@ -277,41 +176,6 @@ pub fn layer(file: FileId, vars: Vars) -> Result<Layer, Vec<Problem>> {
     finish(layer, decoder)
 }
 
-/// The variables of one `--extra-vars`: `k=v k2=v2`, `@file`, or a mapping in
-/// JSON or YAML.
-///
-/// # Errors
-/// The text has none of these forms, or its file cannot be read.
-pub fn extra_vars(sources: &Sources, text: &str) -> Result<(FileId, Vars), Vec<Problem>> {
-    if let Some(path) = text.strip_prefix('@') {
-        return vars_file(sources, Path::new(path));
-    }
-    let here = Path::new(".");
-    let file = sources.add("<--extra-vars>", here, text.to_owned());
-    let trimmed = text.trim_start();
-    if trimmed.starts_with('{') {
-        let node = document(sources, file, Format::Yaml(Scalars::Ansible))?;
-        let mut decoder = Decoder::new(true, Some(Span::whole(file)));
-        let vars = Vars::decode(&node, "`--extra-vars`", &mut decoder).unwrap_or_default();
-        return finish((file, vars), decoder);
-    }
-    match text.split_once('=') {
-        Some((name, value)) if !name.trim().is_empty() => {
-            let entry = super::node::Entry { key: None, value: Node::text(value) };
-            let vars = [(name.trim().to_owned(), entry)].into_iter().collect();
-            Ok((file, Vars(vars)))
-        }
-        _ => {
-            let error = LoadError::Conflict {
-                message: format!("`--extra-vars {text}` gives no variable"),
-                help: "write `-e name=value`, `-e @file.yml` or `-e '{\"name\": \"value\"}'`"
-                    .to_owned(),
-            };
-            Err(vec![Problem::new(error, None)])
-        }
-    }
-}
-
 /// Reads inventory files.
 ///
 /// # Errors
@@ -331,15 +195,7 @@ pub fn inventory_files(
     if problems.is_empty() { Ok(loaded) } else { Err(problems) }
 }
 
-/// Writes a value as YAML.
-///
-/// # Errors
-/// The value has no YAML form.
-pub fn to_yaml<T: serde::Serialize>(value: &T) -> Result<String, String> {
-    serde_yaml::to_string(value).map_err(|error| error.to_string())
-}
-
-fn read(sources: &Sources, path: &Path) -> Result<FileId, Vec<Problem>> {
+pub(super) fn read(sources: &Sources, path: &Path) -> Result<FileId, Vec<Problem>> {
     sources.read(path).map_err(|error| vec![Problem::new(unreadable(path, &error), None)])
 }
 
@@ -347,9 +203,7 @@ fn read(sources: &Sources, path: &Path) -> Result<FileId, Vec<Problem>> {
 pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> LoadError {
     use std::io::ErrorKind;
     let (reason, help) = match error.kind() {
-        ErrorKind::NotFound => {
-            ("there is no such file", "check the path; it starts at the current directory")
-        }
+        ErrorKind::NotFound => ("there is no such file", "check the path"),
         ErrorKind::PermissionDenied => {
             ("permission denied", "check the permissions of the file and its directories")
         }
@@ -361,24 +215,7 @@ pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> LoadError {
         "the system refused" => error.to_string(),
         known => known.to_owned(),
     };
-    LoadError::Unreadable { path: path.display().to_string(), reason, help: help.to_owned() }
-}
-
-/// JSON is parsed as JSON, for YAML rejects some of it (surrogate pairs).
-fn format_of(name: &str, text: &str) -> Format {
-    let looks_json = text.trim_start().starts_with(['{', '[']);
-    let is_yaml = name.ends_with(".yml") || name.ends_with(".yaml");
-    match name.ends_with(".json") || (looks_json && !is_yaml) {
-        true => Format::Json,
-        false => Format::Yaml(Scalars::Core),
-    }
-}
-
-fn format_of_vars(path: &Path) -> Format {
-    match path.extension().is_some_and(|extension| extension == "json") {
-        true => Format::Json,
-        false => Format::Yaml(Scalars::Ansible),
-    }
+    LoadError::Unreadable { path: shown(path), reason, help: help.to_owned() }
 }
 
 /// The items of a list, or the one thing that stands for a list of one.
@@ -410,12 +247,4 @@ fn decode_all<T: Decode>(
 fn finish<T>(value: T, decoder: Decoder) -> Result<T, Vec<Problem>> {
     let problems = decoder.finish();
     if problems.is_empty() { Ok(value) } else { Err(problems) }
-}
-
-/// The value behind a key, for callers that read a tree without types.
-pub(super) fn entry_map(node: &Node) -> Option<&Map> {
-    match &node.kind {
-        Kind::Map(map) => Some(map),
-        _ => None,
-    }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::decode::{Decode, Decoder};
+use super::decode::{At, Decode, Decoder};
+use super::document::{Format, document};
 use super::error::LoadError;
-use super::file::{Format, document, entry_map};
 use super::layer::Layer;
-use super::node::{Entry, Kind, Map, Node, Scalars};
+use super::node::{Entry, Kind, Map, Node};
+use super::place::Scalars;
 use super::playbook::Vars;
 use super::source::{FileId, Sources, Span};
 use crate::diagnostic::Problem;
@@ -24,11 +25,11 @@ pub struct RawInventory {
 #[derive(Debug)]
 pub struct RawGroup {
     /// The group's name.
-    pub name: String,
+    pub name: At<String>,
     /// Its hosts, each with the variables given there.
-    pub hosts: Vec<(String, Option<Arc<Layer>>)>,
+    pub hosts: Vec<(At<String>, Option<Arc<Layer>>)>,
     /// The groups within it.
-    pub children: Vec<String>,
+    pub children: Vec<At<String>>,
     /// Its variables.
     pub layer: Option<Arc<Layer>>,
 }
@@ -47,12 +48,16 @@ pub(super) fn parse(sources: &Sources, file: FileId) -> Result<RawInventory, Vec
         inner.is_some_and(|inner| !inner.contains(['"', '\'', '{', ',']))
     });
     if is_ini || source.text.starts_with("#!") {
-        let error = LoadError::NotYet {
-            key: if is_ini { "an INI inventory" } else { "an inventory script" }.to_owned(),
+        let kind = if is_ini { "an INI inventory" } else { "an inventory script" };
+        let error = LoadError::Conflict {
+            message: format!("{kind} is not supported yet"),
             help: "write it as YAML: `all:` with `hosts:`, `children:` and `vars:` below"
                 .to_owned(),
         };
-        return Err(vec![Problem::new(error, Some(whole))]);
+        let line = first.unwrap_or_default();
+        let start = source.text.find(line).unwrap_or_default();
+        let place = if is_ini { Span { start, len: line.len(), ..whole } } else { whole };
+        return Err(vec![Problem::new(error, Some(place))]);
     }
     let format = match source.name.ends_with(".json") {
         true => Format::Json,
@@ -80,12 +85,16 @@ struct Reader {
     groups: Vec<RawGroup>,
 }
 
+fn named(name: &str, key: Option<Span>) -> At<String> {
+    At { value: name.to_owned(), span: key, key }
+}
+
 const GROUP_KEYS: [&str; 3] = ["hosts", "children", "vars"];
 
 impl Reader {
     fn group(&mut self, name: &str, entry: &Entry) {
         let mut group = RawGroup {
-            name: name.to_owned(),
+            name: named(name, entry.key),
             hosts: Vec::new(),
             children: Vec::new(),
             layer: None,
@@ -106,28 +115,28 @@ impl Reader {
         self.groups.insert(at, group);
     }
 
-    fn hosts(&mut self, entry: &Entry) -> Vec<(String, Option<Arc<Layer>>)> {
+    fn hosts(&mut self, entry: &Entry) -> Vec<(At<String>, Option<Arc<Layer>>)> {
         if let Kind::Text(name, _) = &entry.value.kind {
-            return vec![(name.clone(), None)];
+            return vec![(named(name, entry.value.span), None)];
         }
         let Some(hosts) = self.optional_map(&entry.value, "`hosts`") else { return Vec::new() };
         hosts
             .iter()
             .map(|(name, entry)| {
                 let what = format!("the variables of host `{name}`");
-                (name.clone(), self.layer(entry, &what))
+                (named(name, entry.key), self.layer(entry, &what))
             })
             .collect()
     }
 
-    fn children(&mut self, entry: &Entry) -> Vec<String> {
+    fn children(&mut self, entry: &Entry) -> Vec<At<String>> {
         let Some(children) = self.optional_map(&entry.value, "`children`") else {
             return Vec::new();
         };
         for (name, entry) in children {
             self.group(name, entry);
         }
-        children.keys().cloned().collect()
+        children.iter().map(|(name, entry)| named(name, entry.key)).collect()
     }
 
     fn layer(&mut self, entry: &Entry, what: &str) -> Option<Arc<Layer>> {
@@ -141,7 +150,7 @@ impl Reader {
     fn optional_map<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n Map> {
         match &node.kind {
             Kind::Null => None,
-            _ if entry_map(node).is_some() => entry_map(node),
+            Kind::Map(map) => Some(map),
             _ => {
                 let help = "write one `name:` per line, with the variables indented below";
                 self.decoder.wrong_type(node, what, "a mapping", help);

@@ -1,7 +1,7 @@
 //! One layer of variables, with the request defaults that stand among them.
 
 use super::decode::{At, Decode, Decoder, Templated};
-use super::node::{Entry, Kind};
+use super::node::{Entry, Kind, Node};
 use super::playbook::Vars;
 use super::request::{ConnectionArgs, DriverArgs, Options};
 
@@ -19,6 +19,12 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// A variable of it, unrendered.
+    #[must_use]
+    pub fn get<'l>(&'l self, name: &str) -> Option<&'l Node> {
+        self.vars.0.get(name).map(|entry| &entry.value)
+    }
+
     /// Finds the request defaults among variables.
     pub fn decode(vars: Vars, decoder: &mut Decoder) -> Self {
         let mut layer = Self::default();
@@ -85,5 +91,13 @@ fn alias<T: Decode>(
     decoder: &mut Decoder,
 ) -> Option<At<Templated<T>>> {
     let (name, entry) = names.iter().find_map(|name| vars.0.get_key_value(*name))?;
+    // Ansible takes a port in quotes for the number that it spells.
+    if let Kind::Text(text, _) = &entry.value.kind
+        && name.ends_with("_port")
+        && let Ok(port) = text.parse::<u64>()
+    {
+        let value = Node { kind: Kind::Number(port.into()), span: entry.value.span };
+        return decoder.field(name, &Entry { key: entry.key, value });
+    }
     decoder.field(name, entry)
 }

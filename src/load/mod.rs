@@ -4,23 +4,37 @@
 //! This is the only place that knows serde_yaml. It knows the file system and
 //! globs, but not what hosts or templates mean.
 
+mod ansible;
+mod check;
 pub mod credential_ref;
 pub mod decode;
+mod document;
 mod error;
+mod extra_vars;
 mod file;
 pub mod inventory;
 pub mod layer;
+mod mapping;
 pub mod node;
+mod place;
 pub mod playbook;
+mod primitive;
 pub mod request;
 pub mod source;
+pub mod values;
+mod walk;
 
+pub use document::{Format, document, to_yaml};
 pub use error::LoadError;
+pub use extra_vars::extra_vars;
 pub(crate) use file::unreadable;
 pub use file::{
-    CheckedFile, Format, any_file, document, extra_vars, inventory_files, layer, literal_requests,
-    playbook_paths, playbooks, to_yaml, vars_file, vars_layer,
+    CheckedFile, any_file, inventory_files, layer, literal_requests, playbook_paths, playbooks,
+    vars_file, vars_layer,
 };
+pub use place::Scalars;
+pub(crate) use place::part;
+pub use primitive::parse_bool;
 
 use decode::At;
 use playbook::{RawPlay, RawTask};

@@ -1,16 +1,13 @@
 //! A parsed document as a tree of values that know where they stand.
 //!
-//! serde_yaml gives no positions with its values. It does lend out a scalar as a
-//! slice of the document wherever the scalar stands there verbatim, and the
-//! address of that slice is its position: that covers every key and nearly every
-//! string in one pass. A value that is not lent out (a number, a block scalar)
-//! is found behind its key.
+//! serde gives no positions with its values; [`Document`] finds them.
 
 use std::fmt;
 
 use indexmap::IndexMap;
 use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
+use super::place::Document;
 use super::source::Span;
 
 /// A value and where it stands.
@@ -124,84 +121,6 @@ impl Node {
     }
 }
 
-/// What building a tree needs to know of its document.
-pub(super) struct Document<'t> {
-    pub(super) text: &'t str,
-    pub(super) whole: Span,
-    pub(super) scalars: Scalars,
-    /// Keys that stand twice in one mapping.
-    pub(super) duplicates: std::cell::RefCell<Vec<(String, Option<Span>)>>,
-}
-
-/// What an unquoted scalar means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scalars {
-    /// YAML 1.2, and JSON.
-    Core,
-    /// YAML 1.1 as Ansible reads it: `yes` and `on` are booleans, `0644` is octal.
-    Ansible,
-}
-
-impl Document<'_> {
-    /// The place of a text that serde lent out of the document.
-    fn locate(&self, lent: &str) -> Option<Span> {
-        let start = (lent.as_ptr() as usize).checked_sub(self.text.as_ptr() as usize)?;
-        let inside = start + lent.len() <= self.text.len();
-        // An empty slice may point anywhere.
-        (inside && !lent.is_empty()).then_some(Span {
-            file: self.whole.file,
-            start,
-            len: lent.len(),
-        })
-    }
-
-    fn style(&self, span: Span) -> TextStyle {
-        let before = span.start.checked_sub(1).map(|at| self.text.as_bytes()[at]);
-        match before {
-            Some(b'"' | b'\'') => TextStyle::Quoted,
-            _ => TextStyle::Plain,
-        }
-    }
-
-    /// The place of a value that was not lent out: what stands behind its key on
-    /// the same line, or else the key.
-    fn behind(&self, key: Option<Span>) -> Option<Span> {
-        let key = key?;
-        let rest = &self.text[key.start + key.len..];
-        let line = rest.split('\n').next().unwrap_or_default();
-        let value = line.trim_start_matches(['"', '\'']).trim_start().strip_prefix(':')?;
-        let value = value.trim_start();
-        let start = key.start + key.len + (line.len() - value.len());
-        let value = value.split(" #").next().unwrap_or_default();
-        let value = value.trim_end_matches(|c: char| c.is_whitespace() || ",}]".contains(c));
-        match value.is_empty() {
-            true => Some(key),
-            false => Some(Span { file: key.file, start, len: value.len() }),
-        }
-    }
-
-    fn plain(&self, text: &str) -> Kind {
-        match self.scalars {
-            Scalars::Core => Kind::Text(text.to_owned(), TextStyle::Plain),
-            Scalars::Ansible => yaml_1_1(text),
-        }
-    }
-}
-
-/// A plain scalar that YAML 1.2 reads as text, read as YAML 1.1.
-fn yaml_1_1(text: &str) -> Kind {
-    match text {
-        "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Kind::Bool(true),
-        "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Kind::Bool(false),
-        _ => {}
-    }
-    let octal = text.strip_prefix('0').filter(|digits| !digits.is_empty());
-    if let Some(number) = octal.and_then(|digits| u64::from_str_radix(digits, 8).ok()) {
-        return Kind::Number(number.into());
-    }
-    Kind::Text(text.to_owned(), TextStyle::Plain)
-}
-
 /// Builds a [`Node`] of `document`.
 #[derive(Clone, Copy)]
 pub(super) struct NodeSeed<'d, 't>(pub(super) &'d Document<'t>);
@@ -210,6 +129,7 @@ impl<'de> DeserializeSeed<'de> for NodeSeed<'_, '_> {
     type Value = Node;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+        self.0.count();
         deserializer.deserialize_any(self)
     }
 }
@@ -264,11 +184,14 @@ impl<'de> Visitor<'de> for NodeSeed<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Node, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = seq.next_element_seed(self)? {
+        let mut items: Vec<Node> = Vec::new();
+        let mut ordinal = self.0.counted();
+        while let Some(mut item) = seq.next_element_seed(self)? {
+            item.span = item.span.or_else(|| self.0.marked(ordinal));
+            ordinal = self.0.counted();
             items.push(item);
         }
-        let span = items.first().and_then(|item: &Node| item.span);
+        let span = items.first().and_then(|item| item.span);
         Ok(Node { kind: Kind::List(items), span })
     }
 
@@ -282,7 +205,7 @@ impl<'de> Visitor<'de> for NodeSeed<'_, '_> {
             if name == "<<" {
                 merges.push(value);
             } else if map.contains_key(&name) {
-                self.0.duplicates.borrow_mut().push((name, key.span));
+                self.0.duplicate(name, key.span);
             } else {
                 map.insert(name, Entry { key: key.span, value });
             }

@@ -71,7 +71,7 @@ impl Sources {
             _ => Path::new("."),
         };
         let directory = std::path::absolute(directory)?;
-        Ok(self.add(path.display().to_string(), &directory, text))
+        Ok(self.add(shown(path), &directory, text))
     }
 
     /// Reads a template file, once: every host that renders it shares the text.
@@ -79,7 +79,7 @@ impl Sources {
     /// # Errors
     /// As [`Sources::read`].
     pub fn template(&self, path: &Path) -> std::io::Result<FileId> {
-        let name = path.display().to_string();
+        let name = shown(path);
         {
             let texts = self.texts.read().unwrap_or_else(|poison| poison.into_inner());
             if let Some(at) = texts.iter().position(|text| text.name == name) {
@@ -95,4 +95,12 @@ impl Sources {
         let texts = self.texts.read().unwrap_or_else(|poison| poison.into_inner());
         Arc::clone(&texts[file.0 as usize])
     }
+}
+
+/// A path as messages call it: below the current directory it starts there.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let below = path.strip_prefix(&here).ok().filter(|below| !below.as_os_str().is_empty());
+    below.unwrap_or(path).display().to_string()
 }

@@ -11,8 +11,9 @@ use super::store::Store;
 use crate::credential::{KeyError, PrivateKey};
 use crate::load::credential_ref::CredentialRef;
 use crate::load::decode::{At, Templated};
-use crate::load::request::{ConnectionArgs, HostKeyPolicyName, Seconds};
-use crate::resolve::scope::Frame;
+use crate::load::request::ConnectionArgs;
+use crate::load::values::{HostKeyPolicyName, Seconds};
+use crate::resolve::frame::Frame;
 use crate::secret::Secret;
 
 /// Documented defaults.
@@ -211,7 +212,12 @@ impl Reader<'_> {
             let file = identity.key_filename.and_then(|at| at.span).map(|span| span.file);
             let full = self.frame.scope().world.path(&path, file);
             let loaded = self.store.key_file(&full, passphrase.as_ref());
-            self.file_key(loaded, format!("`{name}` {path}"), identity.key_filename, &mut keys);
+            self.file_key(
+                loaded,
+                format!("the private key `{path}`"),
+                identity.key_filename,
+                &mut keys,
+            );
         }
         (keys, password)
     }
@@ -225,6 +231,12 @@ impl Reader<'_> {
     ) {
         match loaded {
             Ok(key) => keys.push(key),
+            Err(KeyError::Unreadable { reason, .. }) => {
+                let what = format!("cannot read {what}");
+                let help = "check the path and your permissions; a relative path starts at the directory of the file that it is written in, on the command line at the current one";
+                let error = PlanError::PrivateKey { what, reason, help: help.to_owned() };
+                self.collect.error(error, at);
+            }
             Err(error) => {
                 let help = error.help().to_owned();
                 let error = PlanError::PrivateKey { what, reason: error.to_string(), help };

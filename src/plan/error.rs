@@ -56,10 +56,21 @@ pub enum PlanError {
     },
     /// There is nothing to run.
     #[error("{what} is empty")]
-    #[diagnostic(code(plan::empty), help("give at least one command"))]
+    #[diagnostic(code(plan::empty), help("{help}"))]
     Empty {
         /// The key in backticks.
         what: String,
+        /// What to give.
+        help: &'static str,
+    },
+    /// A command is no text.
+    #[error("{what} must be a text, but the template gives {found}")]
+    #[diagnostic(code(plan::command_type), help("a command is a text, or a list of texts"))]
+    CommandType {
+        /// The key in backticks.
+        what: String,
+        /// What it gave.
+        found: String,
     },
     /// `loop` gives something else than a list.
     #[error("`loop` must give a list, not {found}")]
@@ -83,16 +94,15 @@ pub enum PlanError {
         help: String,
     },
     /// Several hosts would download to one file.
-    #[error("{count} hosts would download to the one local file `{path}`")]
-    #[diagnostic(
-        code(plan::shared_download),
-        help("make the path differ by host: `local_path: \"out/{{{{ inventory_hostname }}}}/…\"`")
-    )]
+    #[error("{count} downloads would write the one local file `{path}`")]
+    #[diagnostic(code(plan::shared_download), help("{help}"))]
     SharedDownload {
         /// The path.
         path: String,
-        /// How many hosts.
+        /// How many of them.
         count: usize,
+        /// How to tell the paths apart.
+        help: &'static str,
     },
     /// A value holds a NUL byte, which nothing on the way can carry.
     #[error("{what} holds a NUL character")]

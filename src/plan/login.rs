@@ -9,8 +9,8 @@ use crate::load::credential_ref::CredentialRef;
 use crate::load::decode::At;
 use crate::load::request::ConnectionArgs;
 use crate::load::source::Span;
+use crate::resolve::frame::Frame;
 use crate::resolve::render::Miss;
-use crate::resolve::scope::Frame;
 use crate::secret::{MASK, Secret};
 
 /// The documented names of the fields.

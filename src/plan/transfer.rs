@@ -8,9 +8,10 @@ use super::collect::Collect;
 use super::error::PlanError;
 use super::spec::TransferSpec;
 use crate::load::decode::{At, Templated};
-use crate::load::request::{FileTransfer, Limit, OperationName};
-use crate::load::source::Span;
-use crate::resolve::scope::Frame;
+use crate::load::request::FileTransfer;
+use crate::load::source::{Span, shown};
+use crate::load::values::{Limit, OperationName};
+use crate::resolve::frame::Frame;
 use crate::transfer::TransferOperation;
 
 /// Documented default of `chunk_size`: 32 KiB.
@@ -84,7 +85,8 @@ fn path(
     let path: String = collect.value(frame, at, key)?;
     let what = format!("`{key}`");
     if path.is_empty() {
-        collect.error(PlanError::Empty { what }, at);
+        let help = "name a file";
+        collect.error(PlanError::Empty { what, help }, at);
         return None;
     }
     if path.contains('\0') {
@@ -97,7 +99,9 @@ fn path(
 fn local_error(path: &Path, error: &std::io::Error) -> PlanError {
     use std::io::ErrorKind;
     let help = match error.kind() {
-        ErrorKind::NotFound => "relative paths start at the directory of the file that writes them",
+        ErrorKind::NotFound => {
+            "check the path; a relative one starts at the directory of the file that it is written in, on the command line at the current one"
+        }
         ErrorKind::PermissionDenied => "check the permissions of the file and its directories",
         ErrorKind::IsADirectory => "a transfer moves one file; name it",
         ErrorKind::InvalidData => {
@@ -112,7 +116,7 @@ fn local_error(path: &Path, error: &std::io::Error) -> PlanError {
         ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
         _ => error.to_string(),
     };
-    PlanError::LocalFile { path: path.display().to_string(), reason, help: help.to_owned() }
+    PlanError::LocalFile { path: shown(path), reason, help: help.to_owned() }
 }
 
 /// The source of an upload must be a readable file before anything connects.

@@ -8,7 +8,7 @@ use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior};
 use regex::Regex;
 
-use super::scope::Frame;
+use super::frame::Frame;
 
 /// The name under which functions find the frame that they are called in. No
 /// template can spell it.

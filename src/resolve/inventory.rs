@@ -1,6 +1,6 @@
 //! Hosts and groups: who belongs where, and which variables apply in which order.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use super::error::ResolveError;
 use crate::diagnostic::Problem;
 use crate::event::HostName;
+use crate::load::decode::At;
 use crate::load::inventory::{RawGroup, RawInventory};
 use crate::load::layer::Layer;
 use crate::load::source::Span;
@@ -33,6 +34,7 @@ pub struct Host {
     /// children, equals by name), the host's own.
     pub layers: Vec<Arc<Layer>>,
     own: Vec<Arc<Layer>>,
+    place: Option<Span>,
 }
 
 /// A group and who is in it.
@@ -42,7 +44,7 @@ pub struct Group {
     pub hosts: Vec<HostName>,
     layers: Vec<Arc<Layer>>,
     direct: Vec<HostName>,
-    children: Vec<Arc<str>>,
+    children: Vec<(Arc<str>, Option<Span>)>,
     depth: usize,
 }
 
@@ -54,13 +56,10 @@ impl Inventory {
     pub fn build(sources: Vec<RawInventory>) -> Result<Self, Vec<Problem>> {
         let mut inventory = Self::default();
         inventory.groups.insert(ALL.into(), Group::default());
-        for source in sources {
-            let place = Span::whole(source.file);
-            for group in source.groups {
-                inventory.add(group);
-            }
-            inventory.check_names(place)?;
+        for group in sources.into_iter().flat_map(|source| source.groups) {
+            inventory.add(group);
         }
+        inventory.check_names()?;
         inventory.connect()?;
         Ok(inventory)
     }
@@ -68,8 +67,13 @@ impl Inventory {
     /// An inventory of hosts without groups and variables, from names given inline.
     #[must_use]
     pub fn of_names<'n>(names: impl IntoIterator<Item = &'n str>) -> RawGroup {
-        let hosts = names.into_iter().map(|name| (name.to_owned(), None)).collect();
-        RawGroup { name: UNGROUPED.to_owned(), hosts, children: Vec::new(), layer: None }
+        let hosts = names.into_iter().map(|name| (At::nowhere(name.to_owned()), None)).collect();
+        RawGroup {
+            name: At::nowhere(UNGROUPED.to_owned()),
+            hosts,
+            children: Vec::new(),
+            layer: None,
+        }
     }
 
     /// The hosts, in the order in which they were first named.
@@ -100,16 +104,26 @@ impl Inventory {
         self.groups.get(name)
     }
 
+    /// Every layer of variables, in no order.
+    pub(super) fn layers(&self) -> impl Iterator<Item = &Arc<Layer>> {
+        let groups = self.groups.values().flat_map(|group| &group.layers);
+        groups.chain(self.hosts.values().flat_map(|host| &host.own))
+    }
+
     fn add(&mut self, raw: RawGroup) {
-        let name: Arc<str> = raw.name.into();
+        let name: Arc<str> = raw.name.value.into();
         let mut direct = Vec::new();
         for (host, layer) in raw.hosts {
-            let host: HostName = host.into();
-            self.hosts.entry(Arc::clone(&host)).or_default().own.extend(layer);
+            let place = host.key;
+            let host: HostName = host.value.into();
+            let entry = self.hosts.entry(Arc::clone(&host)).or_default();
+            entry.own.extend(layer);
+            entry.place = entry.place.or(place);
             direct.push(host);
         }
-        let children: Vec<Arc<str>> = raw.children.into_iter().map(Arc::from).collect();
-        for child in &children {
+        let children: Vec<(Arc<str>, Option<Span>)> =
+            raw.children.into_iter().map(|at| (at.value.into(), at.key)).collect();
+        for (child, _) in &children {
             self.groups.entry(Arc::clone(child)).or_default();
         }
         let group = self.groups.entry(name).or_default();
@@ -118,11 +132,13 @@ impl Inventory {
         group.children.extend(children);
     }
 
-    fn check_names(&self, place: Span) -> Result<(), Vec<Problem>> {
-        let both = self.hosts.keys().filter(|host| self.groups.contains_key(&***host));
+    fn check_names(&self) -> Result<(), Vec<Problem>> {
+        let both = self.hosts.iter().filter(|(host, _)| self.groups.contains_key(&***host));
         let problems: Vec<Problem> = both
-            .map(|name| ResolveError::AmbiguousName { name: name.to_string() })
-            .map(|error| Problem::new(error, Some(place)))
+            .map(|(name, host)| {
+                let error = ResolveError::AmbiguousName { name: name.to_string() };
+                Problem::new(error, host.place)
+            })
             .collect();
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
@@ -164,7 +180,7 @@ impl Inventory {
         let mut with_parent: BTreeSet<Arc<str>> = BTreeSet::new();
         let mut grouped: BTreeSet<HostName> = BTreeSet::new();
         for (name, group) in &self.groups {
-            with_parent.extend(group.children.iter().cloned());
+            with_parent.extend(group.children.iter().map(|(child, _)| Arc::clone(child)));
             if &**name != ALL && &**name != UNGROUPED {
                 grouped.extend(group.direct.iter().cloned());
             }
@@ -173,11 +189,11 @@ impl Inventory {
             self.hosts.keys().filter(|host| !grouped.contains(*host)).cloned().collect();
         let ungrouped = self.groups.entry(UNGROUPED.into()).or_default();
         ungrouped.direct = strays;
-        let orphans: Vec<Arc<str>> = self
+        let orphans: Vec<(Arc<str>, Option<Span>)> = self
             .groups
             .keys()
             .filter(|name| &***name != ALL && !with_parent.contains(*name))
-            .cloned()
+            .map(|name| (Arc::clone(name), None))
             .collect();
         self.groups[ALL].children.extend(orphans);
     }
@@ -191,7 +207,7 @@ impl Inventory {
             changed = false;
             for index in 0..self.groups.len() {
                 let depth = self.groups[index].depth + 1;
-                for child in self.groups[index].children.clone() {
+                for (child, _) in self.groups[index].children.clone() {
                     let child = self.groups.get_mut(&child).expect("children were added");
                     if child.depth < depth {
                         child.depth = depth;
@@ -214,7 +230,7 @@ impl Inventory {
         let mut todo = vec![group];
         while let Some(group) = todo.pop() {
             members.extend(group.direct.iter().filter_map(|host| self.hosts.get_index_of(host)));
-            for child in &group.children {
+            for (child, _) in &group.children {
                 if seen.insert(child) {
                     todo.push(&self.groups[child]);
                 }
@@ -223,41 +239,30 @@ impl Inventory {
         members
     }
 
+    /// Groups that contain each other, found without recursion: an inventory may
+    /// nest its groups as deep as it likes.
     fn find_cycle(&self) -> Result<(), Vec<Problem>> {
-        #[derive(Clone, Copy, PartialEq)]
-        enum State {
-            Open,
-            Done,
-        }
-        fn visit<'g>(
-            groups: &'g IndexMap<Arc<str>, Group>,
-            name: &'g str,
-            states: &mut HashMap<&'g str, State>,
-            path: &mut Vec<&'g str>,
-        ) -> Option<String> {
-            match states.get(name) {
-                Some(State::Done) => return None,
-                Some(State::Open) => return Some(name.to_owned()),
-                None => {}
-            }
-            states.insert(name, State::Open);
-            path.push(name);
-            for child in &groups[name].children {
-                if let Some(found) = visit(groups, child, states, path) {
-                    return Some(found);
-                }
-            }
-            path.pop();
-            states.insert(name, State::Done);
-            None
-        }
-        let mut states = HashMap::new();
+        let mut done: HashSet<&str> = HashSet::new();
         for name in self.groups.keys() {
-            let mut path = Vec::new();
-            if let Some(group) = visit(&self.groups, name, &mut states, &mut path) {
-                let start = path.iter().position(|name| *name == group).unwrap_or_default();
-                let path = path[start..].join(" → ");
-                return Err(vec![Problem::new(ResolveError::GroupCycle { group, path }, None)]);
+            // The groups from `name` down to the current one, each with its next child.
+            let mut path: Vec<(&str, usize)> = vec![(name, 0)];
+            while let Some((group, next)) = path.last_mut() {
+                let Some((child, place)) = self.groups[*group].children.get(*next) else {
+                    done.insert(group);
+                    path.pop();
+                    continue;
+                };
+                *next += 1;
+                if done.contains(&**child) {
+                    continue;
+                }
+                if let Some(start) = path.iter().position(|(name, _)| *name == &**child) {
+                    let names: Vec<&str> = path[start..].iter().map(|(name, _)| *name).collect();
+                    let path = [names.join(" → "), child.to_string()].join(" → ");
+                    let error = ResolveError::GroupCycle { group: child.to_string(), path };
+                    return Err(vec![Problem::new(error, *place)]);
+                }
+                path.push((child, 0));
             }
         }
         Ok(())

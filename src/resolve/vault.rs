@@ -4,18 +4,20 @@
 //! yet; what it will read of the vault is read all the same, before anything
 //! connects.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use minijinja::value::{Enumerator, Kwargs, Object, ObjectRepr, Serde, Value};
 use minijinja::{Error, ErrorKind, State};
 
+use super::code::Word;
 use super::engine::FRAME;
+use super::fault::Rendering;
+use super::frame::Frame;
 use super::render::Pending;
-use super::scope::Frame;
 use crate::credential::vault::{Answer, DEFAULT_MOUNT, Fields, Reference, VaultError};
 use crate::diagnostic::Problem;
-use crate::load::source::Span;
 use crate::secret::MASK;
 
 /// What a value waits for that depends on a secret, where no secrets are read.
@@ -41,7 +43,11 @@ pub(super) fn vault(state: &State<'_, '_>, path: &str, options: Kwargs) -> Resul
             frame.note_unread();
             Ok(Value::from_object(UnreadFields))
         }
-        Err(error) => Err(frame.poison(error)),
+        Err(error) => {
+            // It is placed by the text that asks for the secret.
+            frame.state().failure.get_or_insert(Problem::new(error, None));
+            Err(Error::new(ErrorKind::InvalidOperation, "a secret cannot be read"))
+        }
     }
 }
 
@@ -99,48 +105,74 @@ impl Frame {
         Pending(UNREAD.into())
     }
 
+    /// Notes that a secret was used that is not read.
+    fn note_unread(&self) {
+        self.state().unread = true;
+    }
+
+    /// Whether what was rendered last used a secret that is not read.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.state().unread
+    }
+
     /// Reads the secrets that a pending template will ask for, as far as it tells
     /// which. An error is that of one that cannot be read.
     pub(super) fn read_ahead(
         self: &Arc<Self>,
-        code: &str,
-        is_expression: bool,
-        span: Option<Span>,
+        names: &HashSet<String>,
+        rendering: &Rendering<'_>,
     ) -> Option<Problem> {
-        let environment = &self.scope.world.environment;
-        let names = match is_expression {
-            true => {
-                environment.compile_expression(code).map(|code| code.undeclared_variables(false))
-            }
-            false => {
-                environment.template_from_str(code).map(|code| code.undeclared_variables(false))
-            }
-        };
+        if !self.scope.world.vault.is_live() {
+            return None;
+        }
         // A variable behind the point where rendering stopped may hold a secret.
-        for name in names.unwrap_or_default() {
-            let _ = self.lookup(&name);
-            if let (_, Some(problem)) = self.take_reports()
-                && problem.is_of("credential")
-            {
+        let wrong = names.iter().find_map(|name| {
+            let _ = self.lookup(name);
+            self.unreadable()
+        });
+        let chains = || rendering.parsed().chains();
+        wrong
+            .or_else(|| chains().into_iter().find_map(|(name, parts)| self.follow(&name, &parts)))
+            .or_else(|| {
+                calls(rendering.code).into_iter().find_map(|call| self.call(call, rendering))
+            })
+    }
+
+    /// What is wrong with a secret that was asked for just now.
+    fn unreadable(&self) -> Option<Problem> {
+        self.take_missing();
+        let (_, problem) = self.take_reports();
+        problem.filter(|problem| problem.is_of("credential"))
+    }
+
+    /// Renders a part of a variable.
+    fn follow(self: &Arc<Self>, name: &Word<'_>, parts: &[Word<'_>]) -> Option<Problem> {
+        let mut value = self.lookup(name.word);
+        for part in parts {
+            value = value?.get_attr(part.word).ok();
+            if let Some(problem) = self.unreadable() {
                 return Some(problem);
             }
         }
-        for call in calls(code) {
-            let Ok(expression) = environment.compile_expression(call) else { continue };
-            let file = span.map(|span| span.file);
-            let read =
-                self.within(file, || expression.eval(Value::from_dyn_object(Arc::clone(self))));
-            match (self.take_reports(), read) {
-                ((_, Some(problem)), _) => return Some(problem.or_at(span)),
-                ((Some(_), _), _) => {
-                    let secret = call.to_owned();
-                    return Some(Problem::new(VaultError::TooLate { secret }, span));
-                }
-                // A name of the template's own, such as a loop's, is nothing here.
-                ((None, None), _) => {}
-            }
-        }
         None
+    }
+
+    /// Does one call of `vault`, unless it takes a name of the template's own, such
+    /// as a loop's, which means nothing here.
+    fn call(self: &Arc<Self>, call: &str, rendering: &Rendering<'_>) -> Option<Problem> {
+        let expression = self.scope.world.environment.compile_expression(call).ok()?;
+        let span = rendering.span;
+        let context = Value::from_dyn_object(Arc::clone(self));
+        let _ = self.within(span.map(|span| span.file), || expression.eval(context));
+        match self.take_reports() {
+            (_, Some(problem)) => Some(problem.or_at(span)),
+            (Some(_), None) => {
+                let secret = call.to_owned();
+                Some(Problem::new(VaultError::TooLate { secret }, span))
+            }
+            (None, None) => None,
+        }
     }
 }
 

@@ -7,7 +7,10 @@
 
 mod architecture;
 mod connect;
+mod diagnostics;
+mod documented;
 mod exec;
+mod fleet;
 #[expect(clippy::allow_attributes, reason = "whether all of the server is used varies")]
 #[allow(dead_code, unused_imports, reason = "the server offers more than today's tests need")]
 #[path = "../lab/mod.rs"]
@@ -18,4 +21,5 @@ mod jump;
 #[allow(dead_code, unused_imports, reason = "the lab offers more than today's tests need")]
 mod lab;
 mod lab_works;
+mod secrets;
 mod transfer;

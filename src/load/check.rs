@@ -1,0 +1,180 @@
+//! What the types of plays and tasks cannot say: which keys exclude each other,
+//! and which belong together.
+
+use super::decode::{At, Decoder, OneOrMany, Templated};
+use super::error::LoadError;
+use super::playbook::{RawPlay, RawTask, is_variable_name};
+use super::request::{Commands, FILE_TRANSFER, FileTransfer};
+
+/// Reports what is wrong with a play and its tasks.
+pub(super) fn play(play: &At<RawPlay>, decoder: &mut Decoder) {
+    // A key that nothing knows may be the missing one, mistyped.
+    if play.value.hosts.is_none() && !play.value.has_unknown {
+        let error = LoadError::MissingKey {
+            key: "hosts".to_owned(),
+            within: "a play".to_owned(),
+            help: "say which hosts run it: `hosts: all`, a group, or a pattern".to_owned(),
+        };
+        decoder.report(error, play.span);
+    }
+    for at in play.value.tasks.iter().flat_map(|tasks| &tasks.value) {
+        task(at, decoder);
+    }
+}
+
+/// Reports what is wrong with a request, which names its own host.
+pub(super) fn request(request: &At<RawTask>, decoder: &mut Decoder) {
+    let raw = &request.value;
+    let help = "a request names its host: `connection_args: { host: …, username: … }`";
+    let missing = |key: &str, within: &str| LoadError::MissingKey {
+        key: key.to_owned(),
+        within: within.to_owned(),
+        help: help.to_owned(),
+    };
+    match &raw.connection_args {
+        None if !raw.has_unknown => {
+            decoder.report(missing("connection_args", "a request"), request.span);
+        }
+        Some(at) if at.value.host.is_none() && !at.value.has_unknown => {
+            decoder.report(missing("host", "`connection_args`"), at.key);
+        }
+        _ => {}
+    }
+    task(request, decoder);
+}
+
+/// Reports what is wrong with a task: exclusivity and completeness.
+fn task(task: &At<RawTask>, decoder: &mut Decoder) {
+    let raw = &task.value;
+    let mut conflict = |message: String, help: &str, span| {
+        decoder.report(LoadError::Conflict { message, help: help.to_owned() }, span);
+    };
+    if let (Some(_), Some(config)) = (&raw.command, &raw.config) {
+        conflict(
+            "a task has either `command` or `config`, not both".to_owned(),
+            "use `config` for what needs sudo and `command` for the rest, in two tasks",
+            config.key,
+        );
+        return;
+    }
+    let transfer = raw.transfer();
+    let sentinel = raw.command.as_ref().filter(|command| is_sentinel(&command.value));
+    match (&transfer, sentinel) {
+        (None, Some(command)) => conflict(
+            format!("the command `{FILE_TRANSFER}` needs `file_transfer`"),
+            "add `driver_args.file_transfer` with `operation`, `local_path` and `remote_path`",
+            command.span,
+        ),
+        (Some(transfer), None) => {
+            if let Some(other) = raw.command.as_ref().or(raw.config.as_ref()) {
+                conflict(
+                    "`file_transfer` cannot stand beside another command".to_owned(),
+                    "give the transfer a task of its own, without `command` and `config`",
+                    other.key,
+                );
+            } else if raw.file_transfer.is_none() {
+                conflict(
+                    format!("`driver_args.file_transfer` needs `command: [\"{FILE_TRANSFER}\"]`"),
+                    "add that command, or write `file_transfer:` at the level of the task",
+                    transfer.key,
+                );
+            }
+        }
+        (None, None) if raw.command.is_none() && raw.config.is_none() && !raw.has_unknown => {
+            conflict(
+                "a task needs `command`, `config` or `file_transfer`".to_owned(),
+                "say what to run: `command: uptime`",
+                task.span,
+            )
+        }
+        _ => {}
+    }
+    if let Some(transfer) = transfer {
+        check_transfer(transfer, decoder);
+    }
+    check_own_args(raw, transfer.is_some(), decoder);
+    if let Some(name) = &raw.register
+        && !is_variable_name(&name.value)
+    {
+        let error = LoadError::Conflict {
+            message: format!("`{}` is not a variable name", name.value),
+            help: "use letters, digits and `_`, and no digit first".to_owned(),
+        };
+        decoder.report(error, name.span);
+    }
+}
+
+/// Whether the commands are just the one that stands for a file transfer.
+fn is_sentinel(commands: &Commands) -> bool {
+    let is =
+        |text: &Templated<String>| matches!(text, Templated::Value(text) if text == FILE_TRANSFER);
+    match commands {
+        OneOrMany::One(text) => is(text),
+        OneOrMany::Many(texts) => texts.len() == 1 && texts.iter().all(|text| is(&text.value)),
+    }
+}
+
+fn check_transfer(transfer: &At<FileTransfer>, decoder: &mut Decoder) {
+    let value = &transfer.value;
+    let required = [
+        ("operation", value.operation.is_none()),
+        ("local_path", value.local_path.is_none()),
+        ("remote_path", value.remote_path.is_none()),
+    ];
+    if value.has_unknown {
+        return;
+    }
+    for (key, _) in required.into_iter().filter(|(_, missing)| *missing) {
+        let error = LoadError::MissingKey {
+            key: key.to_owned(),
+            within: "`file_transfer`".to_owned(),
+            help: "it needs `operation` (upload or download), `local_path` and `remote_path`"
+                .to_owned(),
+        };
+        decoder.report(error, transfer.key);
+    }
+}
+
+/// Keys written on the task itself that its action has no use for. Inherited ones
+/// are ignored; written here they are a mistake.
+fn check_own_args(raw: &RawTask, is_transfer: bool, decoder: &mut Decoder) {
+    let Some(args) = &raw.driver_args else { return };
+    let args = &args.value;
+    let sudo = [
+        ("sudo", args.sudo.as_ref().map(|at| at.key)),
+        ("sudo_password", args.sudo_password.as_ref().map(|at| at.key)),
+        ("sudo_user", args.sudo_user.as_ref().map(|at| at.key)),
+        ("sudo_shell", args.sudo_shell.as_ref().map(|at| at.key)),
+    ];
+    if raw.config.is_none() {
+        for (key, span) in sudo.into_iter().filter_map(|(key, span)| Some((key, span?))) {
+            let (message, help) = match is_transfer {
+                true => (
+                    format!("`{key}` does not work with a file transfer yet"),
+                    "transfer to a path of the login user, then move the file with a `config` task",
+                ),
+                false => (
+                    format!("`{key}` works with `config` only"),
+                    "write `config:` in place of `command:` to run through sudo",
+                ),
+            };
+            decoder.report(LoadError::Conflict { message, help: help.to_owned() }, span);
+        }
+    }
+    if is_transfer {
+        let shell = [
+            ("get_pty", args.get_pty.as_ref().map(|at| at.key)),
+            ("environment", args.environment.as_ref().map(|at| at.key)),
+            ("working_directory", args.working_directory.as_ref().map(|at| at.key)),
+            ("stop_on_error", args.stop_on_error.as_ref().map(|at| at.key)),
+            ("max_output", args.max_output.as_ref().map(|at| at.key)),
+        ];
+        for (key, span) in shell.into_iter().filter_map(|(key, span)| Some((key, span?))) {
+            let error = LoadError::Conflict {
+                message: format!("`{key}` has no meaning for a file transfer"),
+                help: "remove it from this task".to_owned(),
+            };
+            decoder.report(error, span);
+        }
+    }
+}

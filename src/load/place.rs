@@ -1,0 +1,232 @@
+//! Finds where the values of a document stand.
+//!
+//! serde_yaml lends out a scalar as a slice of the document wherever the scalar
+//! stands there verbatim, and the address of that slice is its position: that
+//! covers every key and nearly every text in one pass. A value that is not lent
+//! out (a number, a block scalar) is found behind its key. An item of a list has
+//! no key; for those few, a second walk stops at the item with an error, and the
+//! error has the position.
+
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
+
+use super::node::{Kind, TextStyle};
+use super::source::Span;
+use super::walk::position_of;
+
+/// What an unquoted scalar means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scalars {
+    /// YAML 1.2, and JSON.
+    Core,
+    /// YAML 1.1 as Ansible reads it: `yes` and `on` are booleans, `0644` is octal.
+    Ansible,
+}
+
+/// How many items of a document are looked for by a walk of their own.
+const MOST_WALKS: usize = 100;
+
+/// What building a tree needs to know of its document.
+pub(super) struct Document<'t> {
+    pub(super) text: &'t str,
+    pub(super) whole: Span,
+    scalars: Scalars,
+    is_yaml: bool,
+    counted: Cell<usize>,
+    walks: Cell<usize>,
+    duplicates: RefCell<Vec<(String, Option<Span>)>>,
+}
+
+impl<'t> Document<'t> {
+    pub(super) fn new(text: &'t str, whole: Span, is_yaml: bool, scalars: Scalars) -> Self {
+        Self {
+            text,
+            whole,
+            scalars,
+            is_yaml,
+            counted: Cell::new(0),
+            walks: Cell::new(0),
+            duplicates: RefCell::default(),
+        }
+    }
+
+    /// Notes that a node is about to be read.
+    pub(super) fn count(&self) {
+        self.counted.set(self.counted.get() + 1);
+    }
+
+    /// How many nodes were read so far, which is the next one's ordinal.
+    pub(super) fn counted(&self) -> usize {
+        self.counted.get()
+    }
+
+    /// Notes a key that stands twice in one mapping.
+    pub(super) fn duplicate(&self, key: String, span: Option<Span>) {
+        self.duplicates.borrow_mut().push((key, span));
+    }
+
+    /// Keys that stand twice in one mapping.
+    pub(super) fn duplicates(self) -> Vec<(String, Option<Span>)> {
+        self.duplicates.into_inner()
+    }
+
+    /// The place of a text that serde lent out of the document.
+    pub(super) fn locate(&self, lent: &str) -> Option<Span> {
+        let start = (lent.as_ptr() as usize).checked_sub(self.text.as_ptr() as usize)?;
+        let inside = start + lent.len() <= self.text.len();
+        // An empty slice may point anywhere.
+        (inside && !lent.is_empty()).then_some(Span {
+            file: self.whole.file,
+            start,
+            len: lent.len(),
+        })
+    }
+
+    pub(super) fn style(&self, span: Span) -> TextStyle {
+        let before = span.start.checked_sub(1).map(|at| self.text.as_bytes()[at]);
+        match before {
+            Some(b'"' | b'\'') => TextStyle::Quoted,
+            _ => TextStyle::Plain,
+        }
+    }
+
+    /// The place of a value that was not lent out: what stands behind its key on
+    /// the same line, or else the key.
+    pub(super) fn behind(&self, key: Option<Span>) -> Option<Span> {
+        let key = key?;
+        let rest = &self.text[key.start + key.len..];
+        let line = rest.split(['\n', '\r']).next().unwrap_or_default();
+        let value = line.trim_start_matches(['"', '\'']).trim_start().strip_prefix(':')?;
+        let value = value.trim_start();
+        let start = key.start + key.len + (line.len() - value.len());
+        match token(value) {
+            0 => Some(key),
+            len => Some(Span { file: key.file, start, len }),
+        }
+    }
+
+    /// The place of the node with this ordinal, by a walk of its own.
+    pub(super) fn marked(&self, ordinal: usize) -> Option<Span> {
+        if !self.is_yaml || self.walks.get() >= MOST_WALKS {
+            return None;
+        }
+        self.walks.set(self.walks.get() + 1);
+        let start = byte_offset(self.text, position_of(self.text, ordinal)?);
+        let line = self.text[start..].split(['\n', '\r']).next().unwrap_or_default();
+        match token(line) {
+            0 => None,
+            len => Some(Span { start, len, ..self.whole }),
+        }
+    }
+
+    /// What an unquoted text means.
+    pub(super) fn plain(&self, text: &str) -> Kind {
+        match self.scalars {
+            Scalars::Core => Kind::Text(text.to_owned(), TextStyle::Plain),
+            Scalars::Ansible => yaml_1_1(text),
+        }
+    }
+}
+
+/// libyaml counts characters, and leaves the byte order mark out.
+pub(super) fn byte_offset(text: &str, characters: usize) -> usize {
+    let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let offset = text[mark..].char_indices().nth(characters).map(|(at, _)| mark + at);
+    offset.unwrap_or(text.len())
+}
+
+/// The length of the value that a line begins with.
+fn token(line: &str) -> usize {
+    match line.chars().next() {
+        Some(quote @ ('"' | '\'')) => closing_quote(line, quote).unwrap_or(line.trim_end().len()),
+        Some('[' | '{') => closing_bracket(line).unwrap_or(line.trim_end().len()),
+        Some('|' | '>') => line.split([' ', '\t']).next().unwrap_or_default().len(),
+        _ => {
+            let value = line.split(" #").next().unwrap_or_default();
+            let value = value.split([',', '}', ']']).next().unwrap_or_default();
+            value.trim_end().len()
+        }
+    }
+}
+
+/// The length of a quoted text with both quotes, if it ends in `text`.
+fn closing_quote(text: &str, quote: char) -> Option<usize> {
+    let mut chars = text.char_indices().skip(1).peekable();
+    while let Some((at, c)) = chars.next() {
+        if c == '\\' && quote == '"' {
+            chars.next();
+        } else if c == quote {
+            // Two single quotes stand for one.
+            if quote == '\'' && chars.next_if(|(_, next)| *next == '\'').is_some() {
+                continue;
+            }
+            return Some(at + 1);
+        }
+    }
+    None
+}
+
+fn closing_bracket(line: &str) -> Option<usize> {
+    let mut depth = 0;
+    for (at, c) in line.char_indices() {
+        match c {
+            '[' | '{' => depth += 1,
+            ']' | '}' if depth == 1 => return Some(at + 1),
+            ']' | '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The place in `source` of a part of a text that was read from `span`.
+///
+/// A block, or a text with escapes, does not stand there as it was read; but the
+/// part does, as a rule, and after as many of its like as in the text.
+pub(crate) fn part(source: &str, span: Span, text: &str, part: Range<usize>) -> Option<Span> {
+    let place = |start: usize, len: usize| Some(Span { file: span.file, start, len });
+    if source.get(span.start..span.start + span.len) == Some(text) {
+        return place(span.start + part.start, part.len());
+    }
+    let wanted = text.get(part.clone())?.lines().next()?.trim();
+    if wanted.is_empty() {
+        return None;
+    }
+    let before = text[..part.start].matches(wanted).count();
+    let extent = extent(source, span.start)?;
+    let (at, _) = extent.match_indices(wanted).nth(before)?;
+    place(span.start + at, wanted.len())
+}
+
+/// The text of the scalar that begins at `start`, as far as it can reach.
+fn extent(source: &str, start: usize) -> Option<&str> {
+    let rest = source.get(start..)?;
+    if let Some(quote @ ('"' | '\'')) = rest.chars().next() {
+        return closing_quote(rest, quote).map(|len| &rest[..len]);
+    }
+    let line_start = source[..start].rfind('\n').map_or(0, |newline| newline + 1);
+    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+    let outer = indent(&source[line_start..]);
+    let mut len = 0;
+    for (number, line) in rest.split_inclusive('\n').enumerate() {
+        if number > 0 && !line.trim().is_empty() && indent(line) <= outer {
+            break;
+        }
+        len += line.len();
+    }
+    Some(&rest[..len])
+}
+
+/// A plain scalar that YAML 1.2 reads as text, read as YAML 1.1.
+fn yaml_1_1(text: &str) -> Kind {
+    match text {
+        "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Kind::Bool(true),
+        "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Kind::Bool(false),
+        _ => {}
+    }
+    let octal = text.strip_prefix('0').filter(|digits| digits.starts_with(|c: char| c.is_digit(8)));
+    if let Some(number) = octal.and_then(|digits| u64::from_str_radix(digits, 8).ok()) {
+        return Kind::Number(number.into());
+    }
+    Kind::Text(text.to_owned(), TextStyle::Plain)
+}
