@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::collect::Collect;
 use super::error::PlanError;
-use super::login::{self, Login};
+use super::identity::Identity;
+use super::login;
 use super::spec::{ConnectTimeouts, ConnectionSpec, Credentials, HostKeyPolicy};
 use super::store::Store;
-use crate::credential::{KeyError, PrivateKey};
-use crate::load::credential_ref::CredentialRef;
+use crate::credential::PrivateKey;
 use crate::load::decode::{At, Templated};
 use crate::load::request::ConnectionArgs;
 use crate::load::values::{HostKeyPolicyName, Seconds};
@@ -92,21 +92,10 @@ struct Shared {
     default_keys: Vec<Arc<PrivateKey>>,
 }
 
-/// The keys that prove an identity, of the target or of the jump host.
-struct Identity<'a> {
-    password: Option<&'a At<Templated<String>>>,
-    pkey: Option<&'a At<Templated<String>>>,
-    key_filename: Option<&'a At<Templated<String>>>,
-    passphrase: Option<&'a At<Templated<String>>>,
-    /// What a vault has for whatever is not given here.
-    reference: Option<(&'a At<CredentialRef>, &'a Login)>,
-    prefix: &'static str,
-}
-
-struct Reader<'r> {
-    frame: &'r Arc<Frame>,
-    store: &'r Store,
-    collect: &'r mut Collect,
+pub(super) struct Reader<'r> {
+    pub(super) frame: &'r Arc<Frame>,
+    pub(super) store: &'r Store,
+    pub(super) collect: &'r mut Collect,
 }
 
 impl Reader<'_> {
@@ -114,7 +103,7 @@ impl Reader<'_> {
         self.collect.problems.len() + self.collect.pending.len()
     }
 
-    fn text(&mut self, at: Option<&At<Templated<String>>>, key: &str) -> Option<String> {
+    pub(super) fn text(&mut self, at: Option<&At<Templated<String>>>, key: &str) -> Option<String> {
         let text = self.collect.value(self.frame, at, key)?;
         if text.contains('\0') {
             self.collect.error(PlanError::Nul { what: format!("`{key}`") }, at);
@@ -132,7 +121,11 @@ impl Reader<'_> {
         Some(text)
     }
 
-    fn secret(&mut self, at: Option<&At<Templated<String>>>, key: &str) -> Option<Secret> {
+    pub(super) fn secret(
+        &mut self,
+        at: Option<&At<Templated<String>>>,
+        key: &str,
+    ) -> Option<Secret> {
         let text = self.text(at, key)?;
         Some(self.store.secret(text))
     }
@@ -185,63 +178,6 @@ impl Reader<'_> {
                 true => self.store.default_keys().to_vec(),
                 false => Vec::new(),
             },
-        }
-    }
-
-    fn identity(&mut self, identity: Identity<'_>) -> (Vec<Arc<PrivateKey>>, Option<Secret>) {
-        let key = |name: &str| format!("{}{name}", identity.prefix);
-        let login = identity.reference.map(|(_, login)| login);
-        let password = self.secret(identity.password, &key("password"));
-        let password = password.or_else(|| login?.password.clone());
-        let passphrase = self.secret(identity.passphrase, &key("passphrase"));
-        let passphrase = passphrase.or_else(|| login?.passphrase.clone());
-        let mut keys = Vec::new();
-        if let Some(text) = self.secret(identity.pkey, &key("pkey")) {
-            let label = format!("`{}`", key("pkey"));
-            let loaded = self.store.key(&text, passphrase.as_ref(), &label);
-            self.file_key(loaded, label, identity.pkey, &mut keys);
-        } else if let (None, Some((at, login))) = (identity.pkey, identity.reference)
-            && let Some(text) = &login.pkey
-        {
-            let label = "`pkey` of `credential_ref`";
-            let loaded = self.store.key(text, passphrase.as_ref(), label);
-            self.file_key(loaded, label.to_owned(), Some(at), &mut keys);
-        }
-        let name = key("key_filename");
-        if let Some(path) = self.text(identity.key_filename, &name) {
-            let file = identity.key_filename.and_then(|at| at.span).map(|span| span.file);
-            let full = self.frame.scope().world.path(&path, file);
-            let loaded = self.store.key_file(&full, passphrase.as_ref());
-            self.file_key(
-                loaded,
-                format!("the private key `{path}`"),
-                identity.key_filename,
-                &mut keys,
-            );
-        }
-        (keys, password)
-    }
-
-    fn file_key<T>(
-        &mut self,
-        loaded: Result<Arc<PrivateKey>, KeyError>,
-        what: String,
-        at: Option<&At<T>>,
-        keys: &mut Vec<Arc<PrivateKey>>,
-    ) {
-        match loaded {
-            Ok(key) => keys.push(key),
-            Err(KeyError::Unreadable { reason, .. }) => {
-                let what = format!("cannot read {what}");
-                let help = "check the path and your permissions; a relative path starts at the directory of the file that it is written in, on the command line at the current one";
-                let error = PlanError::PrivateKey { what, reason, help: help.to_owned() };
-                self.collect.error(error, at);
-            }
-            Err(error) => {
-                let help = error.help().to_owned();
-                let error = PlanError::PrivateKey { what, reason: error.to_string(), help };
-                self.collect.error(error, at);
-            }
         }
     }
 

@@ -28,6 +28,8 @@ pub(super) struct Login {
     pub(super) pkey: Option<Secret>,
     pub(super) passphrase: Option<Secret>,
     pub(super) sudo_password: Option<Secret>,
+    /// Whether all of this is only there to be shown.
+    pub(super) is_unread: bool,
 }
 
 /// Reads the login of `args`; `None` where they have no reference, or where what
@@ -123,6 +125,7 @@ impl Target {
             pkey,
             passphrase: self.text(&fields, PASSPHRASE)?,
             sudo_password,
+            is_unread: false,
         })
     }
 
@@ -154,5 +157,6 @@ fn unread() -> Login {
         pkey: None,
         passphrase: None,
         sudo_password: None,
+        is_unread: true,
     }
 }

@@ -11,6 +11,7 @@ mod connection;
 mod deferred;
 mod downloads;
 mod error;
+mod identity;
 mod login;
 mod merge;
 pub mod model;

@@ -45,7 +45,10 @@ impl Frame {
         what: &str,
     ) -> Result<T, Miss> {
         let text = match &at.value {
-            Templated::Value(value) => return Ok(value.clone()),
+            Templated::Value(value) => {
+                self.note_unread(false);
+                return Ok(value.clone());
+            }
             Templated::Template(text) => text,
         };
         let value = self.evaluate(text, at.span)?;
@@ -148,8 +151,8 @@ impl Frame {
                     None => Err(Miss::Pending(pending)),
                 }
             }
-            (_, Err(_)) if self.is_unread() => Err(Miss::Pending(Self::unread())),
             (_, Ok(value)) if !value.is_undefined() => Ok(value),
+            _ if self.is_unread() => Err(Miss::Pending(Self::unread())),
             (_, Err(error)) if error.kind() != ErrorKind::UndefinedError => {
                 Err(self.problem(&error, rendering).into())
             }

@@ -40,7 +40,7 @@ pub(super) fn vault(state: &State<'_, '_>, path: &str, options: Kwargs) -> Resul
             Ok(Value::from_object(SecretFields { fields, reference, frame }))
         }
         Ok((Answer::Unread, _)) => {
-            frame.note_unread();
+            frame.note_unread(true);
             Ok(Value::from_object(UnreadFields))
         }
         Err(error) => {
@@ -105,9 +105,9 @@ impl Frame {
         Pending(UNREAD.into())
     }
 
-    /// Notes that a secret was used that is not read.
-    fn note_unread(&self) {
-        self.state().unread = true;
+    /// Notes whether a secret was used that is not read.
+    pub(super) fn note_unread(&self, unread: bool) {
+        self.state().unread = unread;
     }
 
     /// Whether what was rendered last used a secret that is not read.

@@ -123,9 +123,9 @@ impl Session {
         let mut reply = self.http.get(&path, &self.headers())?;
         let secret = reference.to_string();
         match reply.status {
-            200 => match reply.body["data"]["data"].take() {
-                Value::Object(fields) => Ok(Fields::new(fields)),
-                Value::Null if reply.has_metadata() => Err(VaultError::Deleted { secret }),
+            200 => match reply.body.pointer_mut("/data/data").map(Value::take) {
+                Some(Value::Object(fields)) => Ok(Fields::new(fields)),
+                Some(Value::Null) if reply.has_metadata() => Err(VaultError::Deleted { secret }),
                 _ if reply.body["data"].is_object() => Err(VaultError::NotKv2 {
                     mount: reference.mount().to_owned(),
                     found: "another engine".to_owned(),
