@@ -153,8 +153,8 @@ fn yaml_advice(
     let start = at.unwrap_or(0).min(text.len());
     let say = |help, at| (message.to_owned(), help, at);
     if message.contains("more than one document") {
-        let second = text.match_indices("\n---").map(|(at, _)| at + 1);
-        let second = second.filter(|at| has_content(&text[..*at])).next();
+        let mut seconds = text.match_indices("\n---").map(|(at, _)| at + 1);
+        let second = seconds.find(|at| has_content(&text[..*at]));
         let message = "there is more than one document".to_owned();
         let help = "one file holds one playbook: remove the second `---`, or split the file";
         return (message, help, second.unwrap_or(start));
@@ -199,7 +199,8 @@ fn opening(text: &str, context: &str) -> Option<usize> {
     let (line, column) = place.split_once(" column ")?;
     let (line, column): (usize, usize) = (line.parse().ok()?, column.trim().parse().ok()?);
     let start: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
-    Some(start + byte_offset(text.get(start..)?, column.checked_sub(1)?))
+    let column = text[start..].char_indices().nth(column.checked_sub(1)?)?.0;
+    Some(start + column)
 }
 
 /// A tab in the indentation of the line of `at`, or of the next that is not empty.

@@ -13,8 +13,8 @@ macro_rules! mapping {
         $( not_yet { $( $later:literal => $until:literal, )* } )?
         $( together { check: $check:path, inherited: $inherited:path, } )?
     ) => {
-        $(#[$meta])*
         #[derive(Debug, Clone, Default, PartialEq, schemars::JsonSchema)]
+        $(#[$meta])*
         #[schemars(deny_unknown_fields)]
         pub struct $name {
             $( $(#[$field_meta])* $(#[schemars(rename = $key)])? pub $field: Option<$crate::load::decode::At<$type>>, )*

@@ -20,6 +20,7 @@ mod place;
 pub mod playbook;
 mod primitive;
 pub mod request;
+mod shape;
 pub mod source;
 pub mod values;
 mod walk;
@@ -57,3 +58,6 @@ pub enum PlaybookContent {
     /// Requests, each with the host in its `connection_args`.
     Requests(Vec<At<RawTask>>),
 }
+
+#[cfg(test)]
+mod tests;

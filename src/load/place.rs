@@ -128,11 +128,14 @@ impl<'t> Document<'t> {
     }
 }
 
-/// libyaml counts characters, and leaves the byte order mark out.
-pub(super) fn byte_offset(text: &str, characters: usize) -> usize {
+/// A position of libyaml's, which leaves the byte order mark out, in the text.
+pub(super) fn byte_offset(text: &str, index: usize) -> usize {
     let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let offset = text[mark..].char_indices().nth(characters).map(|(at, _)| mark + at);
-    offset.unwrap_or(text.len())
+    let mut at = (mark + index).min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }
 
 /// The length of the value that a line begins with.

@@ -67,7 +67,7 @@ pub(super) fn build(
     let proxy = reader.proxy(args, username.as_deref(), &shared);
     let (host, username) = (host?, username?);
     if known {
-        reader.require(&credentials, &username, args.username.as_ref());
+        reader.require(&credentials, &username, false, args.username.as_ref());
     }
     Some(ConnectionSpec {
         host,
@@ -211,7 +211,7 @@ impl Reader<'_> {
         };
         let username = own.or_else(|| username.map(str::to_owned))?;
         if self.unknowns() == before {
-            self.require(&credentials, &username, args.proxy_host.as_ref());
+            self.require(&credentials, &username, true, args.proxy_host.as_ref());
         }
         Some(Arc::new(ConnectionSpec {
             host,
@@ -226,13 +226,30 @@ impl Reader<'_> {
         }))
     }
 
-    fn require<T>(&mut self, credentials: &Credentials, username: &str, at: Option<&At<T>>) {
+    fn require<T>(
+        &mut self,
+        credentials: &Credentials,
+        username: &str,
+        is_proxy: bool,
+        at: Option<&At<T>>,
+    ) {
         let none = credentials.keys.is_empty()
             && credentials.password.is_none()
             && credentials.default_keys.is_empty()
             && !credentials.agent;
         if none {
-            self.collect.error(PlanError::NoCredential { user: username.to_owned() }, at);
+            let (to, help) = match is_proxy {
+                true => (
+                    "to the jump host ",
+                    "set `proxy_password`, `proxy_key_filename` or `proxy_pkey` in `connection_args`, or start an SSH agent; the target's own are never used there",
+                ),
+                false => (
+                    "",
+                    "set `password`, `key_filename` or `pkey` in `connection_args`, or use `-k` or `--private-key FILE`",
+                ),
+            };
+            let user = username.to_owned();
+            self.collect.error(PlanError::NoCredential { user, to, help }, at);
         }
     }
 }

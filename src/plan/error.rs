@@ -20,17 +20,16 @@ pub enum PlanError {
     NoUsername,
     /// A host has nothing to prove an identity with.
     #[error(
-        "no credential to log in with as `{user}`: no password, no key, no agent, and no key in ~/.ssh"
+        "no credential to log in {to}as `{user}`: no password, no key, no agent, and no key in ~/.ssh"
     )]
-    #[diagnostic(
-        code(plan::no_credential),
-        help(
-            "set `password`, `key_filename` or `pkey` in `connection_args`, or use `-k` or `--private-key FILE`"
-        )
-    )]
+    #[diagnostic(code(plan::no_credential), help("{help}"))]
     NoCredential {
         /// The login user.
         user: String,
+        /// `to the jump host `, or nothing.
+        to: &'static str,
+        /// What to set.
+        help: &'static str,
     },
     /// A private key cannot be used.
     #[error("{what}: {reason}")]

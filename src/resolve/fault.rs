@@ -8,9 +8,10 @@ use std::sync::Arc;
 use minijinja::{Error, ErrorKind};
 
 use super::advice::{FIELDS, field_advice, parts_advice, syntax_advice};
-use super::code::{Code, Word, unclosed};
+use super::code::{Code, Word};
 use super::error::ResolveError;
 use super::frame::Frame;
+use super::lexer::unclosed;
 use super::render::bare;
 use super::tools::{FILTER, TEST};
 use crate::diagnostic::Problem;

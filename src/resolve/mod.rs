@@ -10,6 +10,7 @@ mod fault;
 pub mod frame;
 pub mod inventory;
 mod lazy;
+mod lexer;
 pub mod pattern;
 pub mod render;
 pub mod scope;
