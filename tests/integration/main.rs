@@ -24,3 +24,4 @@ mod lab_works;
 mod schemas;
 mod secrets;
 mod transfer;
+mod vault;

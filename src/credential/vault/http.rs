@@ -156,7 +156,17 @@ impl Http {
             ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
                 "it closed the connection".to_owned()
             }
-            kind => kind.to_string(),
+            _ => {
+                let text = error.to_string();
+                match text.split_once(" (os error") {
+                    // The standard library has no kind of its own for this.
+                    _ if text.contains("lookup address") => {
+                        "its name cannot be resolved".to_owned()
+                    }
+                    Some((reason, _)) => reason.to_lowercase(),
+                    None => text,
+                }
+            }
         };
         VaultError::Unreachable { address: self.address.clone(), reason }
     }
