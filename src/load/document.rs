@@ -107,9 +107,8 @@ fn json_advice(message: &str) -> &'static str {
 }
 
 fn parse_yaml(tree: &Document<'_>) -> Result<Node, Problem> {
-    let text = tree.text.trim_start_matches('\u{feff}');
     let empty = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
-    if text.lines().all(|line| empty(line) || line.trim_end() == "---") {
+    if tree.text.lines().all(|line| empty(line) || line.trim_end() == "---") {
         return Ok(Node { kind: Kind::Null, span: None });
     }
     NodeSeed(tree).deserialize(serde_yaml::Deserializer::from_str(tree.text)).map_err(|error| {
