@@ -165,7 +165,8 @@ fn encoded_forms(text: &str) -> [String; 6] {
     ]
 }
 
-fn url_encoded(text: &str) -> String {
+/// `text` as one part of a URL.
+pub(crate) fn url_encoded(text: &str) -> String {
     use std::fmt::Write as _;
     text.bytes().fold(String::new(), |mut out, byte| {
         match byte {

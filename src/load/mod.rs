@@ -6,6 +6,7 @@
 
 mod ansible;
 mod check;
+pub mod credential_ref;
 pub mod decode;
 mod document;
 mod error;

@@ -1,6 +1,7 @@
 //! The documented request, as written: every key optional, every value a
 //! template perhaps.
 
+use super::credential_ref::{self, CredentialRef};
 use super::decode::{OneOrMany, Templated};
 use super::mapping::mapping;
 use super::values::{
@@ -22,6 +23,8 @@ mapping! {
         username: Templated<String>,
         /// Password, for password and keyboard-interactive authentication.
         password: Templated<String>,
+        /// Secret in HashiCorp Vault or OpenBao that holds `username` and `password`, in their place: its path, or a mapping.
+        credential_ref: CredentialRef,
         /// Path of a private key file. A relative path starts at the directory of this file; `~` is the home directory.
         key_filename: Templated<String>,
         /// Content of a private key, PEM or OpenSSH form.
@@ -66,8 +69,9 @@ mapping! {
         /// Passphrase of the jump host's private key, if it is encrypted.
         proxy_passphrase: Templated<String>,
     }
-    not_yet {
-        "credential_ref" => "vault credentials are planned; until then give `username` with `password`, `key_filename` or `pkey`, for example from `{{ env('NAME') }}`",
+    together {
+        check: credential_ref::check,
+        inherited: credential_ref::inherited,
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) struct Rendering<'t> {
 }
 
 impl<'t> Rendering<'t> {
-    fn parsed(&self) -> Code<'t> {
+    pub(super) fn parsed(&self) -> Code<'t> {
         match self.is_expression {
             true => Code::of_expression(self.code),
             false => Code::of_template(self.code),

@@ -25,3 +25,4 @@ mod schemas;
 mod secrets;
 mod transfer;
 mod usage;
+mod vault;
