@@ -10,7 +10,7 @@
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
-use super::node::{Kind, TextStyle};
+use super::node::{Kind, Node, TextStyle};
 use super::source::Span;
 use super::walk::position_of;
 
@@ -111,11 +111,31 @@ impl<'t> Document<'t> {
             return None;
         }
         self.walks.set(self.walks.get() + 1);
-        let start = byte_offset(self.text, position_of(self.text, ordinal)?);
+        let start = byte_offset(self.text, position_of(without_mark(self.text), ordinal)?);
         let line = self.text[start..].split(['\n', '\r']).next().unwrap_or_default();
         match token(line) {
             0 => None,
             len => Some(Span { start, len, ..self.whole }),
+        }
+    }
+
+    /// A key as it is written: keys are texts to everything that reads these trees,
+    /// so that `8080`, `1.10` and `on` may be names.
+    pub(super) fn key_name(&self, key: &mut Node, ordinal: usize) -> String {
+        if let Kind::Text(text, _) = &key.kind {
+            return text.clone();
+        }
+        if matches!(key.kind, Kind::Number(_)) {
+            key.span = key.span.or_else(|| self.marked(ordinal));
+        }
+        match (&key.kind, key.span) {
+            (Kind::Bool(_) | Kind::Number(_), Some(span)) => {
+                let text = &self.text[span.start..span.start + span.len];
+                let name = text.split(':').next().unwrap_or_default().trim_end();
+                key.span = Some(Span { len: name.len(), ..span });
+                name.to_owned()
+            }
+            _ => key.to_json().to_string(),
         }
     }
 
@@ -128,9 +148,14 @@ impl<'t> Document<'t> {
     }
 }
 
-/// A position of libyaml's, which leaves the byte order mark out, in the text.
+/// The text as parsers take it. libyaml would count the byte order mark as a column.
+pub(super) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// A position of a parser's in the text, which may have a byte order mark.
 pub(super) fn byte_offset(text: &str, index: usize) -> usize {
-    let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let mark = text.len() - without_mark(text).len();
     let mut at = (mark + index).min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;
@@ -143,6 +168,7 @@ fn token(line: &str) -> usize {
     match line.chars().next() {
         Some(quote @ ('"' | '\'')) => closing_quote(line, quote).unwrap_or(line.trim_end().len()),
         Some('[' | '{') => closing_bracket(line).unwrap_or(line.trim_end().len()),
+        Some('#') => 0,
         Some('|' | '>') => line.split([' ', '\t']).next().unwrap_or_default().len(),
         _ => {
             let value = line.split(" #").next().unwrap_or_default();

@@ -200,3 +200,6 @@ impl Planner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,3 +19,6 @@ mod variable;
 
 pub use convert::{FromValue, describe};
 pub use error::ResolveError;
+
+#[cfg(test)]
+mod tests;
