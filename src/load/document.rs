@@ -6,7 +6,7 @@ use serde::de::DeserializeSeed;
 
 use super::error::LoadError;
 use super::node::{Kind, Node, NodeSeed};
-use super::place::{Document, Scalars, byte_offset, without_mark};
+use super::place::{Document, Scalars, byte_offset};
 use super::source::{FileId, Sources, Span};
 use crate::diagnostic::Problem;
 
@@ -77,13 +77,13 @@ pub fn to_yaml<T: serde::Serialize>(value: &T) -> Result<String, String> {
 }
 
 fn parse_json(tree: &Document<'_>) -> Result<Node, Problem> {
-    let text = without_mark(tree.text);
+    let text = tree.text;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let parsed = NodeSeed(tree).deserialize(&mut deserializer);
     parsed.and_then(|node| deserializer.end().map(|()| node)).map_err(|error| {
         let line_start: usize =
             text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-        let at = byte_offset(tree.text, line_start + error.column().saturating_sub(1));
+        let at = byte_offset(text, line_start + error.column().saturating_sub(1));
         let message = error.to_string();
         let message = message.split(" at line ").next().unwrap_or_default().to_owned();
         let help = json_advice(&message).to_owned();
@@ -104,12 +104,11 @@ fn json_advice(message: &str) -> &'static str {
 }
 
 fn parse_yaml(tree: &Document<'_>) -> Result<Node, Problem> {
-    let text = without_mark(tree.text);
     let empty = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
-    if text.lines().all(|line| empty(line) || line.trim_end() == "---") {
+    if tree.text.lines().all(|line| empty(line) || line.trim_end() == "---") {
         return Ok(Node { kind: Kind::Null, span: None });
     }
-    NodeSeed(tree).deserialize(serde_yaml::Deserializer::from_str(text)).map_err(|error| {
+    NodeSeed(tree).deserialize(serde_yaml::Deserializer::from_str(tree.text)).map_err(|error| {
         let at = error.location().map(|location| byte_offset(tree.text, location.index()));
         let told = error.to_string();
         let (message, context) = told.split_once(" at line ").unwrap_or((&told, ""));

@@ -111,7 +111,7 @@ impl<'t> Document<'t> {
             return None;
         }
         self.walks.set(self.walks.get() + 1);
-        let start = byte_offset(self.text, position_of(without_mark(self.text), ordinal)?);
+        let start = byte_offset(self.text, position_of(self.text, ordinal)?);
         let line = self.text[start..].split(['\n', '\r']).next().unwrap_or_default();
         match token(line) {
             0 => None,
@@ -148,15 +148,9 @@ impl<'t> Document<'t> {
     }
 }
 
-/// The text as parsers take it. libyaml would count the byte order mark as a column.
-pub(super) fn without_mark(text: &str) -> &str {
-    text.strip_prefix('\u{feff}').unwrap_or(text)
-}
-
-/// A position of a parser's in the text, which may have a byte order mark.
+/// A parser's position, which may be beyond the end, in the text.
 pub(super) fn byte_offset(text: &str, index: usize) -> usize {
-    let mark = text.len() - without_mark(text).len();
-    let mut at = (mark + index).min(text.len());
+    let mut at = index.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;
     }

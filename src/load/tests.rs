@@ -35,7 +35,9 @@ fn places(text: &str) -> Vec<String> {
         }
     }
     let mut out = Vec::new();
-    collect(&tree(text, Scalars::Core), text, &mut out);
+    // Places are those of the text without the byte order mark.
+    let bare = text.trim_start_matches(super::source::BYTE_ORDER_MARK);
+    collect(&tree(text, Scalars::Core), bare, &mut out);
     out
 }
 

@@ -69,7 +69,7 @@ impl Frame {
             return Ok(Value::from(text));
         }
         let environment = &self.scope.world.environment;
-        let whole = text.trim_end().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
+        let whole = between_braces(text.trim_end());
         // What stands between the outermost braces may still be two expressions
         // with text between them; then it does not compile.
         if let Some(code) = whole
@@ -170,6 +170,27 @@ enum Compiled<'env, 'source> {
 /// A condition without the braces that some put around it: they are superfluous,
 /// but what they mean is clear.
 pub(super) fn bare(text: &str) -> &str {
-    let inner = text.trim().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
-    inner.unwrap_or(text)
+    between_braces(text.trim()).unwrap_or(text)
+}
+
+/// What stands between the outermost braces of a text that is nothing else. The
+/// `-` and `+` of `{{- name -}}` trim blanks; they are no part of the expression.
+fn between_braces(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix("{{")?.strip_suffix("}}")?;
+    let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
+    Some(inner.strip_suffix(['-', '+']).unwrap_or(inner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_marks_that_trim_blanks_are_no_minus() {
+        for text in ["{{ n }}", "{{- n }}", "{{ n -}}", "{{+ n -}}"] {
+            assert_eq!(between_braces(text).map(str::trim), Some("n"), "{text}");
+        }
+        assert_eq!(between_braces("{{ -n }}"), Some(" -n "));
+        assert_eq!(between_braces("x {{ n }}"), None);
+    }
 }

@@ -64,7 +64,7 @@ fn every_playbook_and_inventory_here_is_valid() {
         [files_below(&root().join("playbooks")), files_below(&root().join("tests/integration"))]
             .concat()
     {
-        if !path.extension().is_some_and(|extension| extension == "yml") {
+        if path.extension().is_none_or(|extension| extension != "yml") {
             continue;
         }
         let value = yaml(&path);
