@@ -1,6 +1,6 @@
 //! A parsed document as a tree of values that know where they stand.
 //!
-//! serde gives no positions with its values; [`Document`] finds them.
+//! serde gives no positions with its values; the module `place` finds them.
 
 use std::fmt;
 

@@ -57,7 +57,7 @@ const LOGIN: &str = "username: deploy, password: pw";
 
 #[test]
 fn of_two_neighbours_the_upper_wins() {
-    for upper in 1..PLACES.len() {
+    for (upper, place) in PLACES.iter().enumerate().skip(1) {
         let lower = upper - 1;
         let (inventory, playbook, vars, extra) =
             set(&[lower, upper], |at| format!("name: \"{}\"", PLACES[at]));
@@ -71,20 +71,14 @@ fn of_two_neighbours_the_upper_wins() {
             ..Case::default()
         };
         let planned = case.planned();
-        let expected = format!("echo {}", PLACES[upper]);
-        assert_eq!(
-            lines(&planned, "web-01"),
-            [[expected]],
-            "{} < {}",
-            PLACES[lower],
-            PLACES[upper]
-        );
+        let expected = format!("echo {}", place);
+        assert_eq!(lines(&planned, "web-01"), [[expected]], "{} < {}", PLACES[lower], place);
     }
 }
 
 #[test]
 fn request_defaults_follow_the_same_order() {
-    for upper in 1..PLACES.len() {
+    for (upper, place) in PLACES.iter().enumerate().skip(1) {
         let lower = upper - 1;
         let entry = |at: usize| format!("connection_args: {{ port: {}, {LOGIN} }}", 1000 + at);
         let (inventory, playbook, vars, extra) = set(&[lower, upper], entry);
@@ -98,7 +92,7 @@ fn request_defaults_follow_the_same_order() {
             ..Case::default()
         };
         let port = connection(&case.planned(), "web-01").port;
-        assert_eq!(usize::from(port), 1000 + upper, "{} < {}", PLACES[lower], PLACES[upper]);
+        assert_eq!(usize::from(port), 1000 + upper, "{} < {}", PLACES[lower], place);
     }
 }
 
