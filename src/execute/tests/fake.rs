@@ -47,7 +47,12 @@ impl Fake {
 }
 
 impl Connector for Fake {
-    fn connect(&self, spec: &ConnectionSpec, _: &Cancel) -> Result<Connected, Failure> {
+    fn connect_watched(
+        &self,
+        spec: &ConnectionSpec,
+        passwords: &dyn PasswordWatch,
+        _: &Cancel,
+    ) -> Result<Connected, Failure> {
         let line = format!("connect {}@{}", spec.username, spec.host);
         let again = self.log.lines().contains(&line);
         self.log.push(line);
@@ -85,7 +90,14 @@ impl Drop for FakeConnection {
 }
 
 impl Connection for FakeConnection {
-    fn execute(&mut self, line: &str, _: &ExecOptions, more: bool, cancel: &Cancel) -> Execution {
+    fn execute_watched(
+        &mut self,
+        line: &str,
+        options: &ExecOptions,
+        more: bool,
+        passwords: &dyn PasswordWatch,
+        cancel: &Cancel,
+    ) -> Execution {
         assert!(!self.lost, "a lost connection is of no use");
         self.log.push(format!("{line}{}", if more { " +" } else { "" }));
         let (word, text) = line.split_once(' ').unwrap_or((line, ""));
