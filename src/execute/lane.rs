@@ -14,7 +14,7 @@ use super::Context;
 use super::attempt::{Attempt, Gathered, interrupted};
 use super::canary::Credential;
 use super::connections::Connections;
-use super::parking::Parking;
+use super::parking::{CloseOnPanic, Parking};
 use super::record::{masked_failure, masked_name, now, registered, seconds};
 use super::verdict::outcome_of;
 use crate::event::{Event, Outcome, TaskRecord};
@@ -72,7 +72,12 @@ impl<'a> LaneRun<'a> {
 
     /// Runs every task to its end, or as far as the passwords go that it may use:
     /// then `parking` has the lane.
-    pub(super) fn run(mut self, scope: &ScopeFifo<'a>) {
+    pub(super) fn run(self, scope: &ScopeFifo<'a>) {
+        let _others = CloseOnPanic::new(self.parking);
+        self.go_on(scope);
+    }
+
+    fn go_on(mut self, scope: &ScopeFifo<'a>) {
         let lane = self.lane;
         while let Some(task) = lane.tasks.get(self.next) {
             let began = (now(), Instant::now());

@@ -15,7 +15,8 @@ use crate::transport::*;
 /// Logs what it is asked to do. A host named `down…` refuses connections, one
 /// named `flaky…` refuses the first, one named `panic…` panics, and `warn…` warns.
 /// One named `slow…` waits for the gate before it logs in, and one named `key…`
-/// asks for no password. The password `wrong` is that. A command is a word for what
+/// asks for no password. The password `wrong` is that, and to one named
+/// `odd…` every password is. A command is a word for what
 /// happens, and text to print.
 #[derive(Default)]
 pub(super) struct Fake {
@@ -54,7 +55,7 @@ impl Log {
             return Err(Failure::new(ErrorCode::CanaryRejected, "kept back"));
         }
         self.push(format!("{purpose:?} password to {host}"));
-        let is_right = password.reveal() != "wrong";
+        let is_right = password.reveal() != "wrong" && !host.starts_with("odd");
         let answer = if is_right { Answer::Accepted } else { Answer::Rejected };
         watch.answered(purpose, answer);
         Ok(is_right)
