@@ -54,6 +54,7 @@ pub(super) fn run(
         forks: connect.forks,
         run: started.clone(),
         redactor: Arc::new(Redactor::new(&planned.secrets)),
+        canary: connect.canary,
         cancel: cancel_on_signals(),
     };
     let connector = SshConnector::new(ConnectorConfig {

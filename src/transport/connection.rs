@@ -9,6 +9,7 @@ use super::bootstrap::Launch;
 use super::channels::Channels;
 use super::exec::{self, End, Limits, Ran};
 use super::link::{Deadline, Link, Stop};
+use super::password::{PasswordUse, PasswordWatch, Purpose};
 use super::{Cancel, Connection, Ending, Execution, Transferred, siblings, sudo, transfer};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::{ExecOptions, SudoSpec, TransferSpec};
@@ -57,11 +58,12 @@ impl SshConnection {
 }
 
 impl Connection for SshConnection {
-    fn execute(
+    fn execute_watched(
         &mut self,
         line: &str,
         options: &ExecOptions,
         more: bool,
+        passwords: &dyn PasswordWatch,
         cancel: &Cancel,
     ) -> Execution {
         let began = Instant::now();
@@ -71,7 +73,9 @@ impl Connection for SshConnection {
             read_size: options.read_size,
             max_output: options.max_output,
         };
-        let password = options.sudo.as_ref().and_then(|sudo| sudo.password.as_ref());
+        let secret = options.sudo.as_ref().and_then(|sudo| sudo.password.as_ref());
+        let usage = PasswordUse::new(passwords, Purpose::Sudo);
+        let password = secret.map(|secret| (secret, &usage));
         let launch = Launch::new(line, options);
         let Ran { mut out, mut err, said, end, channel } =
             exec::run(self, launch, password, more, &limits);
@@ -112,6 +116,13 @@ impl Connection for SshConnection {
                 Ending::Failed(stopped(stop, options.timeout))
             }
         };
+        match &ending {
+            Ending::Failed(failure) if failure.code == ErrorCode::SudoAuthFailed => {
+                usage.rejected();
+            }
+            Ending::Exited(_) | Ending::Signalled(_) if secret.is_some() => usage.succeeded(),
+            _ => {}
+        }
         let duration = began.elapsed();
         Execution { output: out.finish(), error: err.finish(), ending, duration, warnings }
     }

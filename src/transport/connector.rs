@@ -11,6 +11,7 @@ use super::connection::SshConnection;
 use super::handshake::{Refusal, shake_hands};
 use super::known_hosts::KnownHosts;
 use super::link::{CANCEL_INTERVAL, Link};
+use super::password::PasswordWatch;
 use super::tcp::{self, Target, cancelled};
 use super::{Cancel, Connected, Connector, auth, host_key};
 use crate::failure::{ErrorCode, Failure};
@@ -63,15 +64,19 @@ impl SshConnector {
 }
 
 impl Connector for SshConnector {
-    fn connect(&self, spec: &ConnectionSpec, cancel: &Cancel) -> Result<Connected, Failure> {
+    fn connect_watched(
+        &self,
+        spec: &ConnectionSpec,
+        passwords: &dyn PasswordWatch,
+        cancel: &Cancel,
+    ) -> Result<Connected, Failure> {
         let mut warnings = Vec::new();
         let mut of_the_proxy = Vec::new();
-        let link =
-            self.opener.open(spec, &mut warnings, cancel, &mut |deadline| match &spec.proxy {
-                Some(proxy) => self.bastions.dial(proxy, spec, &mut of_the_proxy, cancel),
-                None => self.opener.dial(spec, deadline, cancel),
-            });
-        let link = link?;
+        let mut dial = |deadline| match &spec.proxy {
+            Some(proxy) => self.bastions.dial(proxy, spec, &mut of_the_proxy, cancel),
+            None => self.opener.dial(spec, deadline, cancel),
+        };
+        let link = self.opener.open(spec, &mut warnings, passwords, cancel, &mut dial)?;
         warnings.append(&mut of_the_proxy);
         Ok(Connected { connection: Box::new(SshConnection::new(link)), warnings })
     }
@@ -91,13 +96,14 @@ impl Opener {
         &self,
         spec: &ConnectionSpec,
         warnings: &mut Vec<String>,
+        passwords: &dyn PasswordWatch,
         cancel: &Cancel,
         dial: &mut dyn FnMut(Instant) -> Result<OwnedFd, Failure>,
     ) -> Result<Link, Failure> {
         let mut link = self.reach(spec, cancel, dial)?;
         let key = link.session().host_key().map(|(key, _)| key.to_vec()).unwrap_or_default();
         warnings.extend(host_key::check(&self.known_hosts, spec, &key)?);
-        auth::authenticate(&mut link, spec, self.agent.as_deref(), cancel)?;
+        auth::authenticate(&mut link, spec, self.agent.as_deref(), passwords, cancel)?;
         Ok(link)
     }
 

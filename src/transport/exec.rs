@@ -14,6 +14,7 @@ use super::capture::Capture;
 use super::channels::send;
 use super::connection::SshConnection;
 use super::link::{Deadline, Stop};
+use super::password::PasswordUse;
 use super::prompt::{Gate, Stage};
 use super::sudo::Trouble;
 use super::watch::{Exit, Watch};
@@ -67,11 +68,14 @@ pub(super) enum End {
     Stopped(Stop),
 }
 
+/// sudo's password, and who is told of its use.
+pub(super) type SudoPassword<'a> = (&'a Secret, &'a PasswordUse<'a>);
+
 /// Runs `launch`. With `more`, the next command's channel is opened meanwhile.
 pub(super) fn run(
     connection: &mut SshConnection,
     launch: Launch,
-    password: Option<&Secret>,
+    password: Option<SudoPassword<'_>>,
     more: bool,
     limits: &Limits<'_>,
 ) -> Ran {
@@ -87,7 +91,8 @@ pub(super) fn run(
         progress: Instant::now(),
         connection,
         launch,
-        password,
+        usage: password.map(|(_, usage)| usage),
+        password: password.map(|(secret, _)| secret),
         more,
         limits,
     };
@@ -100,7 +105,9 @@ pub(super) fn run(
 struct Run<'a> {
     connection: &'a mut SshConnection,
     launch: Launch,
+    /// The password until sudo is given it.
     password: Option<&'a Secret>,
+    usage: Option<&'a PasswordUse<'a>>,
     more: bool,
     limits: &'a Limits<'a>,
     out: Capture,

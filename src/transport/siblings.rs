@@ -12,6 +12,7 @@ use super::bootstrap::Launch;
 use super::connection::SshConnection;
 use super::exec::{End, Limits, run};
 use super::link::Deadline;
+use super::password::{PasswordUse, Purpose, Unwatched};
 use crate::plan::spec::ExecOptions;
 
 /// How long ending a command may take altogether.
@@ -116,6 +117,8 @@ fn say(
     let limits = Limits { deadline, cancel, read_size: None, max_output: MAX_OUTPUT };
     // The script itself must not be looked at in turn.
     let can_look = std::mem::replace(&mut connection.can_look, false);
+    let usage = PasswordUse::new(&Unwatched, Purpose::Sudo);
+    let password = password.map(|secret| (secret, &usage));
     let ran = run(connection, launch, password, false, &limits);
     connection.can_look = can_look;
     ran.channel.into_iter().for_each(|channel| connection.retire(channel));

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod architecture;
+mod canary;
 mod connect;
 mod diagnostics;
 mod documented;
