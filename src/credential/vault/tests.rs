@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::*;
 
 const TOKEN: &str = "s.thisTokenMustNotShow";
-const LIMIT: Duration = Duration::from_millis(600);
+const LIMIT: Duration = Duration::from_secs(2);
 
 fn client(address: &str) -> VaultClient {
     let environment = Environment {
@@ -58,7 +58,7 @@ fn answering(status: &str, body: &str) -> String {
 fn error_of(client: &VaultClient) -> VaultError {
     let started = Instant::now();
     let error = client.read(&reference()).unwrap_err();
-    assert!(started.elapsed() < LIMIT + Duration::from_secs(1), "took {:?}", started.elapsed());
+    assert!(started.elapsed() < LIMIT + Duration::from_secs(5), "took {:?}", started.elapsed());
     let shown =
         format!("{error} {error:?} {:?}", miette::Diagnostic::help(&error).map(|h| h.to_string()));
     assert!(!shown.contains(TOKEN), "the token shows in {shown}");
@@ -67,7 +67,7 @@ fn error_of(client: &VaultClient) -> VaultError {
 
 #[test]
 fn hostile_servers_are_bounded_in_time_and_size() {
-    let timeout = |address: &str| VaultError::Timeout { address: address.to_owned(), seconds: 1 };
+    let timeout = |address: &str| VaultError::Timeout { address: address.to_owned(), seconds: 2 };
     // Nothing at all.
     let (silent, _) = server(|_| thread::sleep(Duration::from_secs(30)));
     assert_eq!(error_of(&client(&silent)), timeout(&silent));
