@@ -22,7 +22,7 @@ struct Held {
 }
 
 impl Connections {
-    /// The connection for `step`, opened now if it is not open yet, and what the
+    /// The connection for `step`, opened now if it is not open (any more), and what the
     /// user should know about a fresh one.
     pub(super) fn for_step(
         &mut self,
@@ -30,6 +30,9 @@ impl Connections {
         connector: &dyn Connector,
         cancel: &Cancel,
     ) -> Result<(&mut dyn Connection, Vec<String>), Failure> {
+        // One that the peer closed while it was idle has nothing in flight that
+        // could be lost or done twice.
+        self.0.retain_mut(|held| !held.serves(step) || held.connection.is_alive());
         let (index, warnings) = match self.0.iter().position(|held| held.serves(step)) {
             Some(index) => (index, Vec::new()),
             None => {

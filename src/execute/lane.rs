@@ -57,7 +57,8 @@ impl LaneRun<'_> {
         }
         let closed = guarded(|| self.host.connections.end_play());
         if let Err(failure) = closed {
-            self.emit(|_, host| Event::Warned { host: Some(host), message: failure.message });
+            let message = masked_failure(&self.context.options.redactor, failure).message;
+            self.emit(|_, host| Event::Warned { host: Some(host), message });
         }
         self.emit(|play, host| Event::HostFinished { play, host, outcome: worst });
     }

@@ -203,3 +203,6 @@ impl Planner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

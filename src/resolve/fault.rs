@@ -195,7 +195,7 @@ impl Frame {
         }
         for (name, parts) in code.chains() {
             let is_result = self.pending.contains(name.word) && names.contains(name.word);
-            if !is_result || guarded.contains(name.word) {
+            if !is_result {
                 continue;
             }
             let field = &parts[0];

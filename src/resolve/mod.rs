@@ -20,3 +20,6 @@ mod vault;
 
 pub use convert::{FromValue, describe};
 pub use error::ResolveError;
+
+#[cfg(test)]
+mod tests;

@@ -116,6 +116,10 @@ impl Connection for SshConnection {
         Execution { output: out.finish(), error: err.finish(), ending, duration, warnings }
     }
 
+    fn is_alive(&mut self) -> bool {
+        !self.link.has_hung_up()
+    }
+
     fn transfer(&mut self, spec: &TransferSpec, cancel: &Cancel) -> Result<Transferred, Failure> {
         let soon = Instant::now() + Duration::from_secs(5);
         self.channels.settle(&mut self.link, Some(soon), cancel);

@@ -78,6 +78,14 @@ impl Link {
         self.condemned = Some(why);
     }
 
+    /// Whether the peer has closed the connection, or it was given up.
+    pub(super) fn has_hung_up(&self) -> bool {
+        let gone = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+        let mut fds = [PollFd::new(&self.socket, PollFlags::RDHUP)];
+        let polled = poll(&mut fds, Some(&timespec(Duration::ZERO)));
+        self.condemned.is_some() || (polled.is_ok() && fds[0].revents().intersects(gone))
+    }
+
     /// Repeats `operation` until it stops answering EAGAIN.
     ///
     /// libssh2 requires that an operation which wanted to send is repeated before

@@ -71,6 +71,11 @@ pub trait Connection: Send {
         cancel: &Cancel,
     ) -> Execution;
 
+    /// Whether the peer has not hung up, as far as this side can know without
+    /// asking it. What was started on a connection that is gone may have been done;
+    /// what was not started can safely go to a new one.
+    fn is_alive(&mut self) -> bool;
+
     /// Moves one file.
     ///
     /// # Errors

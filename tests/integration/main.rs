@@ -24,4 +24,5 @@ mod lab_works;
 mod schemas;
 mod secrets;
 mod transfer;
+mod usage;
 mod vault;

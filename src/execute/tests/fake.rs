@@ -66,6 +66,7 @@ impl Connector for Fake {
                 log: self.log.clone(),
                 gate: self.gate.clone(),
                 lost: false,
+                hung_up: false,
             }),
         })
     }
@@ -76,6 +77,7 @@ struct FakeConnection {
     log: Log,
     gate: Option<Arc<Mutex<Receiver<()>>>>,
     lost: bool,
+    hung_up: bool,
 }
 
 impl Drop for FakeConnection {
@@ -93,6 +95,10 @@ impl Connection for FakeConnection {
         let ending = match word {
             "ok" | "bytes" => Ending::Exited(0),
             "fail" => Ending::Exited(1),
+            "hang-up" => {
+                self.hung_up = true;
+                Ending::Exited(0)
+            }
             "kill" => Ending::Signalled("KILL".to_owned()),
             "slow" => fail(ErrorCode::CommandTimeout, "took too long"),
             "sudo" => fail(ErrorCode::SudoAuthFailed, "wrong password"),
@@ -123,6 +129,10 @@ impl Connection for FakeConnection {
             duration: Duration::from_millis(5),
             warnings: Vec::new(),
         }
+    }
+
+    fn is_alive(&mut self) -> bool {
+        !self.hung_up
     }
 
     fn transfer(&mut self, spec: &TransferSpec, _: &Cancel) -> Result<Transferred, Failure> {

@@ -416,6 +416,19 @@ fn a_deferred_task_may_fail_before_it_begins() {
 }
 
 #[test]
+fn a_pinned_connection_that_the_peer_closed_while_idle_is_opened_anew() {
+    let pinned = |command: &str| {
+        let strategy = QueueStrategy::Pinned;
+        vec![task("a", Ready(vec![Step { strategy, ..step("web", &[command]) }]))]
+    };
+    let fake = Fake::default();
+    let plays = ["hang-up", "ok 2", "ok 3"].map(|command| play([("web", pinned(command))]));
+    run_with(&fake, &options(1), &plan(plays.into()));
+    let expected = ["connect me@web", "hang-up", "close me@web", "connect me@web", "ok 2", "ok 3"];
+    assert_eq!(fake.log()[..6], expected);
+}
+
+#[test]
 fn pinned_connections_are_reused_by_later_plays_and_fifo_ones_are_not() {
     let pinned = |user: &str, command: &str| {
         let connection = login(user, "web");
