@@ -71,6 +71,8 @@ pub enum Invocation {
         tasks: TaskConfig,
         /// How a run would connect.
         connect: ConnectConfig,
+        /// What to do about secrets in a vault.
+        secrets: SecretAccess,
     },
     /// `schema`.
     Schema(SchemaKind),
@@ -137,6 +139,15 @@ pub struct ConnectConfig {
     pub forks: NonZeroUsize,
 }
 
+/// What to do about secrets in a vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretAccess {
+    /// Check references in form; nothing is read.
+    Unread,
+    /// Read them.
+    Read,
+}
+
 /// Which passwords to ask for on the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
@@ -195,6 +206,10 @@ impl From<Cli> for Invocation {
                 inventory: args.inventory.into(),
                 tasks: args.tasks.into(),
                 connect: args.connect.into(),
+                secrets: match args.with_credentials {
+                    true => SecretAccess::Read,
+                    false => SecretAccess::Unread,
+                },
             },
             Command::Schema(args) => Self::Schema(args.kind),
         }

@@ -183,7 +183,8 @@ fn within_base64(engine: &impl base64::Engine, offset: usize, text: &str) -> Str
     if form.len() < FEWEST { String::new() } else { form.to_owned() }
 }
 
-fn url_encoded(text: &str) -> String {
+/// `text` as one part of a URL.
+pub(crate) fn url_encoded(text: &str) -> String {
     use std::fmt::Write as _;
     text.bytes().fold(String::new(), |mut out, byte| {
         match byte {

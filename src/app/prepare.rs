@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{collected, flags};
-use crate::config::{ConnectConfig, InventoryConfig, TaskConfig};
+use crate::config::{ConnectConfig, InventoryConfig, SecretAccess, TaskConfig};
+use crate::credential::vault::{Environment, Vault, VaultClient};
 use crate::diagnostic::{Problem, Problems};
 use crate::event::HostName;
 use crate::load::inventory::RawInventory;
@@ -38,6 +39,7 @@ impl Prepared {
         inventory: &InventoryConfig,
         tasks: Option<&TaskConfig>,
         connect: &ConnectConfig,
+        secrets: SecretAccess,
     ) -> Result<Self, Problems> {
         let resolved = load_inventory(sources, &inventory.sources)?;
         let extra = extra_layers(sources, &inventory.extra_vars)?;
@@ -50,6 +52,13 @@ impl Prepared {
             Arc::clone(&run_id),
             home.clone(),
         );
+        let world = match secrets {
+            SecretAccess::Unread => world,
+            SecretAccess::Read => {
+                let client = VaultClient::new(Environment::read(&home));
+                world.with_vault(Arc::new(Vault::live(client)))
+            }
+        };
         let tags = tasks.map_or_else(TagFilter::default, |tasks| TagFilter {
             only: tasks.tags.iter().cloned().collect(),
             skip: tasks.skip_tags.iter().cloned().collect(),
@@ -76,6 +85,11 @@ impl Prepared {
             agent: agent_answers(),
         };
         crate::plan::plan(Arc::clone(&self.world), work, options)
+    }
+
+    /// Ends the time for reading secrets: from now on hosts are connected to.
+    pub(super) fn close_vault(&self) {
+        self.world.vault.close();
     }
 
     /// The hosts that a pattern and `--limit` select.

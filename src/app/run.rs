@@ -43,6 +43,7 @@ pub(super) fn run(
         check_report_path(path)?;
     }
     raise_file_limit();
+    prepared.close_vault();
     let started = RunStarted {
         run_id: Arc::clone(&prepared.run_id),
         command: command.into(),

@@ -5,6 +5,7 @@ mod args;
 
 use std::ffi::OsString;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub use args::{ConnectArgs, InventoryArgs, OutputArgs, OutputFormat, TaskArgs, VerbosityArgs};
@@ -161,6 +162,9 @@ pub struct CheckArgs {
     /// Playbooks, inventories and requests; default: playbooks/*.yml
     #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
+    /// Also read the secrets that credential_ref and vault() mean, from VAULT_ADDR
+    #[arg(long, env = "SSHOAL_WITH_CREDENTIALS", value_parser = FalseyValueParser::new())]
+    pub with_credentials: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
     pub inventory: InventoryArgs,

@@ -89,6 +89,9 @@ fn next_key(text: &str) -> Option<(&str, &str, &str)> {
 /// A mistyped `pasword` is as secret as the right one.
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('-', "_");
+    if key == "password_key" {
+        return false; // It names a field of a secret.
+    }
     key.contains("password")
         || key.contains("passphrase")
         || key.contains("secret")

@@ -38,6 +38,20 @@ impl Problem {
         self
     }
 
+    /// The same error at `span`, unless it has a place already.
+    #[must_use]
+    pub fn or_at(mut self, span: Option<Span>) -> Self {
+        self.span = self.span.or(span);
+        self
+    }
+
+    /// Whether the error is one of this stage: codes are `stage::name`.
+    #[must_use]
+    pub fn is_of(&self, stage: &str) -> bool {
+        let code = self.error.code().map(|code| code.to_string()).unwrap_or_default();
+        code.strip_prefix(stage).is_some_and(|rest| rest.starts_with("::"))
+    }
+
     /// The place.
     #[must_use]
     pub fn span(&self) -> Option<Span> {

@@ -58,12 +58,7 @@ impl<T: JsonSchema> JsonSchema for Templated<T> {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let value = generator.subschema_for::<T>();
-        // A text is its own template; other types name the alternative.
-        if value.get("type").is_some_and(|kind| kind == "string") && value.get("enum").is_none() {
-            return value;
-        }
-        json_schema!({ "anyOf": [value, { "type": "string", "pattern": r"\{[{%]", "description": "a template" }] })
+        super::shape::templated(generator.subschema_for::<T>())
     }
 }
 

@@ -77,16 +77,13 @@ pub fn to_yaml<T: serde::Serialize>(value: &T) -> Result<String, String> {
 }
 
 fn parse_json(tree: &Document<'_>) -> Result<Node, Problem> {
-    let mut deserializer = serde_json::Deserializer::from_str(tree.text);
+    let text = tree.text;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let parsed = NodeSeed(tree).deserialize(&mut deserializer);
     parsed.and_then(|node| deserializer.end().map(|()| node)).map_err(|error| {
-        let line_start: usize = tree
-            .text
-            .split_inclusive('\n')
-            .take(error.line().saturating_sub(1))
-            .map(str::len)
-            .sum();
-        let at = line_start + error.column().saturating_sub(1);
+        let line_start: usize =
+            text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+        let at = byte_offset(text, line_start + error.column().saturating_sub(1));
         let message = error.to_string();
         let message = message.split(" at line ").next().unwrap_or_default().to_owned();
         let help = json_advice(&message).to_owned();
@@ -198,7 +195,8 @@ fn opening(text: &str, context: &str) -> Option<usize> {
     let (line, column) = place.split_once(" column ")?;
     let (line, column): (usize, usize) = (line.parse().ok()?, column.trim().parse().ok()?);
     let start: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
-    Some(start + byte_offset(text.get(start..)?, column.checked_sub(1)?))
+    let column = text[start..].char_indices().nth(column.checked_sub(1)?)?.0;
+    Some(start + column)
 }
 
 /// A tab in the indentation of the line of `at`, or of the next that is not empty.

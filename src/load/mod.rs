@@ -6,6 +6,7 @@
 
 mod ansible;
 mod check;
+pub mod credential_ref;
 pub mod decode;
 mod document;
 mod error;
@@ -19,6 +20,7 @@ mod place;
 pub mod playbook;
 mod primitive;
 pub mod request;
+mod shape;
 pub mod source;
 pub mod values;
 mod walk;
@@ -56,3 +58,6 @@ pub enum PlaybookContent {
     /// Requests, each with the host in its `connection_args`.
     Requests(Vec<At<RawTask>>),
 }
+
+#[cfg(test)]
+mod tests;

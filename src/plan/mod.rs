@@ -11,6 +11,8 @@ mod connection;
 mod deferred;
 mod downloads;
 mod error;
+mod identity;
+mod login;
 mod merge;
 pub mod model;
 mod name;
@@ -147,7 +149,8 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
     for play in plays.iter().filter(|play| play.lanes.is_empty()) {
         warnings.push(format!("no host matches the play `{}`", play.name));
     }
-    let secrets = planner.store.secrets(0);
+    let mut secrets = planner.store.secrets(0);
+    secrets.extend(planner.world.vault.secrets());
     Ok(Planned { plan: Plan { plays, warnings }, secrets })
 }
 
@@ -200,3 +203,6 @@ impl Planner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

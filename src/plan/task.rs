@@ -10,7 +10,7 @@ use minijinja::value::{Serde, Value, ValueKind};
 use super::collect::Collect;
 use super::error::PlanError;
 use super::model::{Registered, Step};
-use super::spec::{ConnectionSpec, QueueStrategy};
+use super::spec::{Action, ConnectionSpec, QueueStrategy};
 use super::store::Store;
 use super::{action, connection};
 use crate::diagnostic::Problem;
@@ -140,9 +140,14 @@ impl HostTask {
             true => Expansion::Steps(steps),
             false => Expansion::Pending(
                 // Names that are nobody's result only stopped the look ahead.
-                collect.pending.into_iter().filter(|name| self.pending.contains(name)).collect(),
+                collect.pending.into_iter().filter(|name| self.awaits(name)).collect(),
             ),
         }
+    }
+
+    /// Whether the task can wait for this: a result, or a secret that is not read.
+    fn awaits(&self, name: &Arc<str>) -> bool {
+        self.pending.contains(name) || *name == Frame::unread().0
     }
 
     /// What the task sees besides results, for what is not part of its steps.
@@ -196,6 +201,7 @@ impl HostTask {
         };
         match (value.kind(), value.try_iter()) {
             (ValueKind::Seq | ValueKind::Iterable, Ok(items)) => Some(Items::List(items.collect())),
+            _ if frame.is_unread() => collect.take(Err(Miss::Pending(Frame::unread()))),
             _ => {
                 let error = PlanError::LoopType { found: describe(&value) };
                 collect.error(error, Some(at));
@@ -235,8 +241,14 @@ impl HostTask {
         let connection = self.connection(frame, collect);
         let strategy =
             collect.value(frame, self.options().queue_strategy.as_ref(), "queue_strategy");
-        let action =
+        let mut action =
             action::build(&self.raw.value, &self.driver_args(), frame, &self.store, collect);
+        if let (Some(connection), Some(Action::Config(config))) = (&connection, &mut action)
+            && let Some(sudo) = &mut config.exec.sudo
+            && sudo.password.is_none()
+        {
+            sudo.password.clone_from(&connection.credentials.sudo_password);
+        }
         Some(Step {
             item,
             skip: false,

@@ -51,16 +51,18 @@ pub(super) fn build(
     let create_dirs = collect.value(frame, args.create_dirs.as_ref(), "create_dirs");
     let verify = collect.value(frame, args.verify.as_ref(), "verify").unwrap_or(true);
     let template = collect.value(frame, args.template.as_ref(), "template").unwrap_or(false);
-    let (operation, shown, remote_path) = (operation?, local?, remote?);
+    let (operation, shown) = (operation?, local?);
     let file = args.local_path.as_ref().and_then(|at| at.span).map(|span| span.file);
     let local_path = frame.scope().world.path(&shown, file);
     let mut content = None;
+    // The file must be there, whatever else has to wait for a result.
     if operation == TransferOperation::Upload {
         match template {
             true => content = render(&local_path, args.local_path.as_ref(), frame, collect),
             false => check_source(&local_path, args.local_path.as_ref(), collect),
         }
     }
+    let remote_path = remote?;
     Some(TransferSpec {
         operation,
         local_path,

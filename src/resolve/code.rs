@@ -104,9 +104,15 @@ impl<'t> Code<'t> {
     }
 
     /// Variables with the attributes that follow them, as in `name.a.b`; those
-    /// without attributes are left out.
+    /// without attributes are left out, and those that may lack their last one.
     pub(super) fn chains(&self) -> Vec<(Word<'t>, Vec<Word<'t>>)> {
-        let mentions = self.variables().map(|(at, word)| (word, self.chain(at)));
+        let mentions = self.variables().map(|(at, word)| {
+            let mut chain = self.chain(at);
+            if self.has_alternative(at + 2 * chain.len()) {
+                chain.pop();
+            }
+            (word, chain)
+        });
         mentions.filter(|(_, chain)| !chain.is_empty()).collect()
     }
 
@@ -124,34 +130,15 @@ impl<'t> Code<'t> {
     /// The names that the code is prepared to do without: it asks whether they
     /// are defined, gives them a default, or sets them itself.
     pub(super) fn guarded(&self) -> BTreeSet<&'t str> {
-        let mut guarded = BTreeSet::new();
-        for (at, word) in self.variables() {
-            if self.is_guarded(at) || self.is_assigned(at) {
-                guarded.insert(word.word);
-            }
-        }
-        guarded
+        let names = self.variables();
+        let names = names.filter(|(at, _)| self.has_alternative(*at) || self.is_assigned(*at));
+        names.map(|(_, word)| word.word).collect()
     }
 
-    fn is_guarded(&self, at: usize) -> bool {
-        let mut next = at + 1;
-        loop {
-            // Attributes, subscripts and parentheses may stand between.
-            if self.is(next, Kind::Mark('.')) && self.word(next + 1).is_some() {
-                next += 2;
-            } else if self.is(next, Kind::Mark('[')) {
-                let Some(close) =
-                    (next..self.tokens.len()).find(|at| self.is(*at, Kind::Mark(']')))
-                else {
-                    return false;
-                };
-                next = close + 1;
-            } else if self.is(next, Kind::Mark(')')) {
-                next += 1;
-            } else {
-                break;
-            }
-        }
+    /// Whether the value that ends with this token may be undefined: a default or a
+    /// question follows it, perhaps behind parentheses.
+    fn has_alternative(&self, at: usize) -> bool {
+        let next = (at + 1..).find(|next| !self.is(*next, Kind::Mark(')'))).unwrap_or(at);
         let word = |at| self.word(at).unwrap_or_default();
         match self.tokens.get(next).map(|token| token.kind) {
             Some(Kind::Mark('|')) => ["default", "d"].contains(&word(next + 1)),
@@ -261,9 +248,9 @@ mod tests {
         let cases: [(&str, &[&str]); 12] = [
             ("{{ a }}", &[]),
             ("{{ a | default('x') }}", &["a"]),
-            ("{{ a.b.c | d('x') }}", &["a"]),
+            ("{{ a.b.c | d('x') }}", &[]),
             ("{{ (a or b) | default('x') }}", &["b"]),
-            ("{{ a['b'] | default(c) }}", &["a"]),
+            ("{{ a['b'] | default(c) }}", &[]),
             ("{% if a is defined %}{{ a }}{% endif %}", &["a"]),
             ("{{ a is not undefined and b }}", &["a"]),
             ("{% set a = 1 %}{{ a ~ b }}", &["a"]),
@@ -280,7 +267,7 @@ mod tests {
 
     #[test]
     fn attributes_follow_their_variable() {
-        let code = Code::of_template("{{ a.b.c }} {{ a }} {{ x.a.y }}");
+        let code = Code::of_template("{{ a.b.c }} {{ a }} {{ x.a.y }} {{ d.e | default(1) }}");
         let words = |chain: &[Word<'_>]| chain.iter().map(|word| word.word.to_owned()).collect();
         let chains = code.chains();
         let chains: Vec<(&str, Vec<String>)> =

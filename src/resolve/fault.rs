@@ -31,7 +31,7 @@ pub(super) struct Rendering<'t> {
 }
 
 impl<'t> Rendering<'t> {
-    fn parsed(&self) -> Code<'t> {
+    pub(super) fn parsed(&self) -> Code<'t> {
         match self.is_expression {
             true => Code::of_expression(self.code),
             false => Code::of_template(self.code),
@@ -195,7 +195,7 @@ impl Frame {
         }
         for (name, parts) in code.chains() {
             let is_result = self.pending.contains(name.word) && names.contains(name.word);
-            if !is_result || guarded.contains(name.word) {
+            if !is_result {
                 continue;
             }
             let field = &parts[0];

@@ -16,6 +16,7 @@ use super::engine::FRAME;
 use super::lazy::HostVars;
 use super::render::Pending;
 use super::scope::Scope;
+use crate::credential::vault::VaultError;
 use crate::diagnostic::Problem;
 use crate::event::HostName;
 use crate::load::decode::nearest;
@@ -49,6 +50,11 @@ pub(super) struct State {
     files: Vec<Option<FileId>>,
     pub(super) pending: Option<Pending>,
     pub(super) failure: Option<Problem>,
+    /// Whether a secret was used that is not read.
+    pub(super) unread: bool,
+    /// Fields of secrets that were asked for and are not there, each with the
+    /// number of texts being rendered then.
+    missing: Vec<(usize, VaultError)>,
 }
 
 impl Frame {
@@ -135,7 +141,13 @@ impl Frame {
 
     /// Notes which text is being rendered while `render` runs.
     pub(super) fn within<T>(&self, file: Option<FileId>, render: impl FnOnce() -> T) -> T {
-        self.state().files.push(file);
+        {
+            let mut state = self.state();
+            if state.files.is_empty() {
+                state.unread = false;
+            }
+            state.files.push(file);
+        }
         let result = render();
         self.state().files.pop();
         result
@@ -146,6 +158,21 @@ impl Frame {
     pub(super) fn take_reports(&self) -> (Option<Pending>, Option<Problem>) {
         let mut state = self.state();
         (state.pending.take(), state.failure.take())
+    }
+
+    /// Notes a field of a secret that is not there, which may yet be an error.
+    pub(super) fn note_missing(&self, error: VaultError) {
+        let mut state = self.state();
+        let depth = state.files.len();
+        state.missing.push((depth, error));
+    }
+
+    /// The field that the text rendered last asked for, and that is not there.
+    pub(super) fn take_missing(&self) -> Option<VaultError> {
+        let mut state = self.state();
+        let depth = state.files.len();
+        let at = state.missing.partition_point(|(level, _)| *level <= depth);
+        state.missing.drain(at..).last().map(|(_, error)| error)
     }
 
     fn layers(&self) -> impl Iterator<Item = &Arc<Layer>> {

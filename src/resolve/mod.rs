@@ -16,6 +16,10 @@ pub mod render;
 pub mod scope;
 mod tools;
 mod variable;
+mod vault;
 
 pub use convert::{FromValue, describe};
 pub use error::ResolveError;
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use minijinja::value::Value;
-use minijinja::{Error, Expression, Template};
+use minijinja::{Error, ErrorKind, Expression, Template};
 
 use super::convert::{FromValue, describe, truth};
 use super::error::ResolveError;
@@ -45,11 +45,17 @@ impl Frame {
         what: &str,
     ) -> Result<T, Miss> {
         let text = match &at.value {
-            Templated::Value(value) => return Ok(value.clone()),
+            Templated::Value(value) => {
+                self.note_unread(false);
+                return Ok(value.clone());
+            }
             Templated::Template(text) => text,
         };
         let value = self.evaluate(text, at.span)?;
         T::from_value(&value).ok_or_else(|| {
+            if self.is_unread() {
+                return Miss::Pending(Self::unread());
+            }
             let error = ResolveError::TemplateType {
                 what: what.to_owned(),
                 expected: T::EXPECTED.to_owned(),
@@ -111,7 +117,11 @@ impl Frame {
         let code = bare(text);
         let expression = self.scope.world.environment.compile_expression(code);
         let rendering = Rendering { code, text, span, is_expression: true };
-        self.run(expression.map(Compiled::Expression), &rendering).map(|value| truth(&value))
+        let value = self.run(expression.map(Compiled::Expression), &rendering)?;
+        match self.is_unread() {
+            true => Err(Miss::Pending(Self::unread())),
+            false => Ok(truth(&value)),
+        }
     }
 
     fn run(
@@ -126,24 +136,31 @@ impl Frame {
             Compiled::Expression(expression) => expression.eval(context),
             Compiled::Template(template) => template.render(context).map(Value::from),
         });
+        let missing = self.take_missing();
         match (self.take_reports(), result) {
-            ((_, Some(problem)), _) => Err(problem.into()),
+            ((_, Some(problem)), _) => Err(problem.or_at(rendering.span).into()),
             // It stopped here; what stands behind is looked at without rendering.
             ((Some(pending), None), _) => {
                 let names = match &compiled {
                     Compiled::Expression(expression) => expression.undeclared_variables(false),
                     Compiled::Template(template) => template.undeclared_variables(false),
                 };
-                match self.foresee(&names, rendering) {
+                let wrong = self.foresee(&names, rendering);
+                match wrong.or_else(|| self.read_ahead(&names, rendering)) {
                     Some(problem) => Err(problem.into()),
                     None => Err(Miss::Pending(pending)),
                 }
             }
-            (_, Ok(value)) if value.is_undefined() => {
-                Err(self.undefined(0..rendering.code.len(), rendering).into())
+            (_, Ok(value)) if !value.is_undefined() => Ok(value),
+            _ if self.is_unread() => Err(Miss::Pending(Self::unread())),
+            (_, Err(error)) if error.kind() != ErrorKind::UndefinedError => {
+                Err(self.problem(&error, rendering).into())
             }
-            (_, Ok(value)) => Ok(value),
-            (_, Err(error)) => Err(self.problem(&error, rendering).into()),
+            (_, undefined) => Err(match (missing, undefined) {
+                (Some(missing), _) => Problem::new(missing, rendering.span).into(),
+                (None, Ok(_)) => self.undefined(0..rendering.code.len(), rendering).into(),
+                (None, Err(error)) => self.problem(&error, rendering).into(),
+            }),
         }
     }
 

@@ -12,6 +12,7 @@ use minijinja::value::{Serde, Value};
 
 use super::engine;
 use super::inventory::{ALL, Inventory};
+use crate::credential::vault::Vault;
 use crate::event::HostName;
 use crate::load::layer::Layer;
 use crate::load::source::{FileId, Sources};
@@ -27,6 +28,8 @@ pub struct World {
     pub extra: Vec<Arc<Layer>>,
     /// The user's home directory, for `~`.
     pub home: PathBuf,
+    /// The secrets that references mean.
+    pub vault: Arc<Vault>,
     pub(super) run_id: Arc<str>,
     pub(super) groups: Value,
     names: OnceLock<BTreeSet<String>>,
@@ -51,7 +54,14 @@ impl World {
         let groups = Value::from(Serde(groups));
         let environment = engine::environment();
         let names = OnceLock::new();
-        Self { environment, inventory, sources, extra, home, run_id, groups, names }
+        let vault = Arc::new(Vault::unread());
+        Self { environment, inventory, sources, extra, home, vault, run_id, groups, names }
+    }
+
+    /// The same world with secrets to read. Without this none are read.
+    #[must_use]
+    pub fn with_vault(self, vault: Arc<Vault>) -> Self {
+        Self { vault, ..self }
     }
 
     /// Whether some host of the inventory has a variable of this name.

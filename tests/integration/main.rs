@@ -21,6 +21,8 @@ mod jump;
 #[allow(dead_code, unused_imports, reason = "the lab offers more than today's tests need")]
 mod lab;
 mod lab_works;
+mod schemas;
 mod secrets;
 mod transfer;
 mod usage;
+mod vault;
