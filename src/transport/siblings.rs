@@ -30,8 +30,10 @@ const LOOK: &str = "look() { { read -r s < /proc/$1/stat; } 2>/dev/null || retur
     c=$s; set -- ${s##*) }; st=$1; pp=$2; se=$4; }; ";
 
 /// Whether another command's shell is a child of this connection's sshd. Where
-/// process 1 is hidden, others may be too, and nothing can be said.
-const GONE: &str = "p=$PPID; look 1 || { echo unknown; exit; }; \
+/// process 1 is hidden, others may be too, and nothing can be said; nor where
+/// something stands between sshd and the shell, as a forced command does.
+const GONE: &str = "p=$PPID; look 1 && look $p || { echo unknown; exit; }; \
+    case $c in *\"(sshd\"*) ;; *) echo unknown; exit;; esac; \
     for d in /proc/[0-9]*; do q=${d#/proc/}; [ $q = $$ ] && continue; \
     look $q && [ $pp = $p ] || continue; \
     case $c in *\"(sftp-server)\"*|*\"(sshd\"*) continue;; esac; \

@@ -8,7 +8,8 @@ use super::Case;
 use super::peer::{Damage, Peer};
 use crate::in_process::Fault;
 
-const SOON: Duration = Duration::from_millis(200);
+/// Time enough for a command to print something, however busy the machine is.
+const SOON: Duration = Duration::from_secs(1);
 const SECOND: Duration = Duration::from_secs(1);
 const MEGABYTE: u64 = 1024 * 1024;
 
@@ -30,9 +31,15 @@ fn case(name: &'static str, peer: fn() -> Peer) -> Case {
     }
 }
 
+/// Time enough to connect, where that is not what the case is about.
+fn patient() -> Value {
+    json!({"timeout": 20, "banner_timeout": 20, "auth_timeout": 20})
+}
+
 /// A case in which a command meets the fault.
 fn command(name: &'static str, peer: fn() -> Peer, line: &'static str) -> Case {
-    Case { command: line, outcome: "failed", ..case(name, peer) }
+    let connection_args = patient();
+    Case { command: line, connection_args, outcome: "failed", ..case(name, peer) }
 }
 
 /// A case in which a command runs into its limit of one second.
@@ -53,6 +60,7 @@ fn upload(name: &'static str, peer: fn() -> Peer) -> Case {
         file_transfer: Some(json!({
             "operation": "upload", "local_path": "data", "remote_path": "target",
         })),
+        connection_args: patient(),
         outcome: "failed",
         also: |_, peer| assert!(!peer.home.join("target").exists(), "half a file is there"),
         ..case(name, peer)
@@ -138,7 +146,7 @@ fn in_commands() -> Vec<Case> {
     vec![
         slow("stall after authentication", || Peer::with(Fault::StallAfterAuthentication), "true"),
         Case {
-            connection_args: json!({"keepalive": 1}),
+            connection_args: json!({"keepalive": 1, "timeout": 20, "banner_timeout": 20, "auth_timeout": 20}),
             outcome: "unreachable",
             code: "connection_lost",
             message: "nothing heard for 1 s",
@@ -159,12 +167,14 @@ fn in_commands() -> Vec<Case> {
             ..command("drop in mid command", || Peer::with(Fault::DropMidCommand(SOON)), LINE)
         },
         Case {
+            driver_args: json!({"timeout": 2}),
             message: "could not be ended",
+            limit: 2.0,
             also: begun,
             ..slow("stall in mid command", || Peer::with(Fault::StallMidCommand(SOON)), LINE)
         },
         Case {
-            connection_args: json!({"keepalive": 1}),
+            connection_args: json!({"keepalive": 1, "timeout": 20, "banner_timeout": 20, "auth_timeout": 20}),
             outcome: "unreachable",
             code: "connection_lost",
             message: "may still run on the host",
