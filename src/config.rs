@@ -8,6 +8,7 @@ use crate::cli::{
     Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, OutputArgs, OutputFormat, PlanFormat,
     SchemaKind, TaskArgs,
 };
+use crate::execute::CanaryMode;
 use crate::report::Verbosity;
 
 /// One invocation.
@@ -71,6 +72,8 @@ pub enum Invocation {
         tasks: TaskConfig,
         /// How a run would connect.
         connect: ConnectConfig,
+        /// What to do about secrets in a vault.
+        secrets: SecretAccess,
     },
     /// `schema`.
     Schema(SchemaKind),
@@ -133,8 +136,19 @@ pub struct ConnectConfig {
     pub host_key_policy: Option<String>,
     /// In place of the user's known_hosts file.
     pub known_hosts: Option<PathBuf>,
+    /// Whether shared passwords are proven on one host first. Default on.
+    pub canary: CanaryMode,
     /// How many hosts to work on at a time. Default 64.
     pub forks: NonZeroUsize,
+}
+
+/// What to do about secrets in a vault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretAccess {
+    /// Check references in form; nothing is read.
+    Unread,
+    /// Read them.
+    Read,
 }
 
 /// Which passwords to ask for on the terminal.
@@ -195,6 +209,10 @@ impl From<Cli> for Invocation {
                 inventory: args.inventory.into(),
                 tasks: args.tasks.into(),
                 connect: args.connect.into(),
+                secrets: match args.with_credentials {
+                    true => SecretAccess::Read,
+                    false => SecretAccess::Unread,
+                },
             },
             Command::Schema(args) => Self::Schema(args.kind),
         }
@@ -241,6 +259,7 @@ impl From<ConnectArgs> for ConnectConfig {
             timeout: args.timeout,
             host_key_policy: args.host_key_policy,
             known_hosts: args.known_hosts,
+            canary: if args.no_canary { CanaryMode::Off } else { CanaryMode::On },
             forks: args.forks,
         }
     }

@@ -1,7 +1,9 @@
 //! JSON Schemas, generated from the types that read the files.
 
 use schemars::generate::SchemaSettings;
+use schemars::transform::transform_subschemas;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
 
 use crate::cli::SchemaKind;
 use crate::load::playbook::{RawPlay, RawTask};
@@ -25,41 +27,59 @@ pub fn of(kind: SchemaKind) -> Schema {
 }
 
 fn root<T: JsonSchema>(title: &str) -> Schema {
-    let mut schema = generator().into_root_schema_for::<T>();
+    let generator = SchemaSettings::draft2020_12().into_generator();
+    let mut schema = generator.into_root_schema_for::<T>();
+    tidy(&mut schema);
     schema.insert("title".to_owned(), title.into());
     schema
 }
 
-fn generator() -> SchemaGenerator {
-    SchemaSettings::draft2020_12().into_generator()
-}
-
-/// Adds what the types cannot say to the schema of a task.
-fn task(generator: &mut SchemaGenerator) -> Schema {
-    let task = generator.subschema_for::<RawTask>();
-    // Exactly one of the three says what to do; `driver_args.file_transfer` goes
-    // with the command that stands for it.
-    let only = |key: &str, others: [&str; 2]| {
-        let others = others.map(|other| json_schema!({ "required": [other] }));
-        json_schema!({ "required": [key], "not": { "anyOf": others } })
-    };
-    json_schema!({
-        "allOf": [task],
-        "oneOf": [
-            only("command", ["config", "file_transfer"]),
-            only("config", ["command", "file_transfer"]),
-            { "required": ["file_transfer"], "not": { "required": ["config"] } },
-        ],
-    })
+/// Makes the schema shorter to read, and says of numbers what editors understand.
+fn tidy(schema: &mut Schema) {
+    transform_subschemas(&mut tidy, schema);
+    // `anyOf` within `anyOf` is one `anyOf`.
+    if let Some(Value::Array(alternatives)) = schema.get("anyOf") {
+        let flat = alternatives.iter().flat_map(|alternative| match alternative.as_object() {
+            Some(object) if object.len() == 1 => match object.get("anyOf") {
+                Some(Value::Array(inner)) => inner.clone(),
+                _ => vec![alternative.clone()],
+            },
+            _ => vec![alternative.clone()],
+        });
+        let flat: Vec<Value> = flat.collect();
+        schema.insert("anyOf".to_owned(), flat.into());
+    }
+    let is_integer = schema.get("format").and_then(Value::as_str).is_some_and(|format| {
+        format.starts_with("int") || format.starts_with("uint") || format == "double"
+    });
+    if is_integer {
+        schema.remove("format");
+    }
+    // Sixteen bits are only used for ports.
+    if schema.get("maximum").is_some_and(|maximum| maximum == u16::MAX) {
+        schema.insert("minimum".to_owned(), 1.into());
+    }
 }
 
 /// A task that names its own host.
 fn request(generator: &mut SchemaGenerator) -> Schema {
-    let task = task(generator);
+    let task = generator.subschema_for::<RawTask>();
     json_schema!({
+        "description": "One request, which names its own host.",
         "allOf": [task],
         "required": ["connection_args"],
         "properties": { "connection_args": { "required": ["host"] } },
+    })
+}
+
+/// One item, or a list of them. Said with `if`, for of two alternatives that both
+/// fail an editor shows the wrong one.
+fn one_or_list(one: &Schema, item: &Schema) -> Schema {
+    json_schema!({
+        "type": ["array", "object"],
+        "if": { "type": "array" },
+        "then": { "minItems": 1, "items": item },
+        "else": one,
     })
 }
 
@@ -81,32 +101,60 @@ macro_rules! written_schema {
 }
 
 written_schema! {
-    Task = task;
     Request = request;
-    Play = |generator| {
-        let play = generator.subschema_for::<RawPlay>();
-        json_schema!({ "allOf": [play], "required": ["hosts"] })
-    };
     PlaybookFile = |generator| {
-        let plays = generator.subschema_for::<Vec<Play>>();
-        let requests = generator.subschema_for::<RequestFile>();
-        json_schema!({ "anyOf": [plays, requests] })
+        let play = generator.subschema_for::<RawPlay>();
+        let request = generator.subschema_for::<Request>();
+        let item = json_schema!({
+            "if": {
+                "anyOf": [
+                    { "required": ["command"] },
+                    { "required": ["config"] },
+                    { "required": ["file_transfer"] },
+                ],
+            },
+            "then": request,
+            "else": play,
+        });
+        one_or_list(&item, &item)
     };
     RequestFile = |generator| {
-        let one = generator.subschema_for::<Request>();
-        let many = generator.subschema_for::<Vec<Request>>();
-        json_schema!({ "anyOf": [one, many] })
+        let request = generator.subschema_for::<Request>();
+        one_or_list(&request, &request)
     };
     Variables = |generator| {
         let connection = generator.subschema_for::<ConnectionArgs>();
         let driver = generator.subschema_for::<DriverArgs>();
         let options = generator.subschema_for::<Options>();
+        let text = |description: &str| {
+            json_schema!({ "type": ["string", "number"], "description": description })
+        };
         json_schema!({
+            "description": "Variables, with the request defaults among them.",
             "type": ["object", "null"],
             "properties": {
-                "connection_args": connection,
-                "driver_args": driver,
-                "options": { "anyOf": [options, true] },
+                "connection_args": {
+                    "description": "Request defaults of these hosts; they merge key by key.",
+                    "allOf": [connection],
+                },
+                "driver_args": {
+                    "description": "Request defaults of these hosts; they merge key by key.",
+                    "allOf": [driver],
+                },
+                "options": {
+                    "description": "Request defaults of these hosts; they merge key by key. A mapping without a key of theirs is a variable.",
+                    "anyOf": [options, { "not": { "anyOf": [
+                        { "type": "object", "required": ["queue_strategy"] },
+                        { "type": "object", "required": ["ttl"] },
+                    ] } }],
+                },
+                "ansible_host": text("Ansible's name for `connection_args.host`."),
+                "ansible_port": text("Ansible's name for `connection_args.port`."),
+                "ansible_user": text("Ansible's name for `connection_args.username`."),
+                "ansible_password": text("Ansible's name for `connection_args.password`."),
+                "ansible_ssh_private_key_file": text("Ansible's name for `connection_args.key_filename`."),
+                "ansible_become_password": text("Ansible's name for `driver_args.sudo_password`."),
+                "ansible_become_user": text("Ansible's name for `driver_args.sudo_user`."),
             },
         })
     };
@@ -114,6 +162,7 @@ written_schema! {
         let variables = generator.subschema_for::<Variables>();
         let group = generator.subschema_for::<Group>();
         json_schema!({
+            "description": "A group of hosts.",
             "type": ["object", "null"],
             "properties": {
                 "hosts": {
@@ -126,13 +175,20 @@ written_schema! {
                     "type": ["object", "null"],
                     "additionalProperties": group,
                 },
-                "vars": variables,
+                "vars": {
+                    "description": "Variables of all hosts of the group.",
+                    "allOf": [variables],
+                },
             },
             "additionalProperties": false,
         })
     };
     InventoryFile = |generator| {
         let group = generator.subschema_for::<Group>();
-        json_schema!({ "type": "object", "additionalProperties": group })
+        json_schema!({
+            "type": ["object", "null"],
+            "properties": { "all": group },
+            "additionalProperties": group,
+        })
     };
 }

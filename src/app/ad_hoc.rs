@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::AdHoc;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{COMMAND_LINE, Problem};
 use crate::load::decode::{At, OneOrMany, Templated};
 use crate::load::playbook::{RawPlay, RawTask};
 use crate::load::request::{DriverArgs, FileTransfer};
@@ -18,10 +18,16 @@ pub(super) fn playbook(
     job: &AdHoc,
 ) -> Result<RawPlaybook, Vec<Problem>> {
     let here = std::path::absolute(".").unwrap_or_else(|_| Path::new(".").to_owned());
-    let file = sources.add("<command line>", &here, String::new());
+    let file = sources.add(COMMAND_LINE, &here, String::new());
     let task = task(job, Span::whole(file)).map_err(|error| vec![Problem::new(error, None)])?;
+    let shown = sources.add("<PATTERN>", &here, pattern.to_owned());
+    let span = Some(Span { len: pattern.len(), ..Span::whole(shown) });
     let play = RawPlay {
-        hosts: Some(At::nowhere(OneOrMany::One(Templated::Value(pattern.to_owned())))),
+        hosts: Some(At {
+            value: OneOrMany::One(Templated::Value(pattern.to_owned())),
+            span,
+            key: span,
+        }),
         name: Some(At::nowhere(Templated::Value(format!("exec {pattern}")))),
         tasks: Some(At::nowhere(vec![At::nowhere(task)])),
         ..RawPlay::default()
@@ -72,9 +78,14 @@ fn command(line: &str, sudo: bool, environment: &[String]) -> Result<RawTask, Lo
                 let value = At::nowhere(Templated::Value(value.to_owned()));
                 variables.0.insert(name.to_owned(), value);
             }
-            _ => {
+            other => {
+                // The value may be a secret.
+                let message = match other {
+                    Some((name, _)) => format!("`--env {name}=…` sets no variable"),
+                    None => "an `--env` sets no variable".to_owned(),
+                };
                 return Err(LoadError::Conflict {
-                    message: format!("`--env {pair}` sets no variable"),
+                    message,
                     help: "write `--env NAME=VALUE`; a name has letters, digits and `_`".to_owned(),
                 });
             }

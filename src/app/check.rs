@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::prepare::Prepared;
 use super::{collected, print};
-use crate::config::{ConnectConfig, InventoryConfig, TaskConfig};
+use crate::config::{ConnectConfig, InventoryConfig, SecretAccess, TaskConfig};
 use crate::diagnostic::{Problem, Problems};
 use crate::exit_code::ExitCode;
 use crate::load::source::Sources;
@@ -23,6 +23,7 @@ pub(super) fn check(
     inventory: &InventoryConfig,
     tasks: &TaskConfig,
     connect: &ConnectConfig,
+    secrets: SecretAccess,
 ) -> Result<ExitCode, Problems> {
     let patterns = match paths.is_empty() {
         true => vec![DEFAULT.to_owned()],
@@ -45,7 +46,7 @@ pub(super) fn check(
             },
         }
     }
-    let prepared = match Prepared::new(sources, inventory, Some(tasks), connect) {
+    let prepared = match Prepared::new(sources, inventory, Some(tasks), connect, secrets) {
         Ok(prepared) => Some(prepared),
         Err(errors) => {
             problems.extend(errors.iter().cloned());

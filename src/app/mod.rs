@@ -5,6 +5,7 @@
 
 mod ad_hoc;
 mod check;
+mod file_limit;
 mod flags;
 mod prepare;
 mod provenance;
@@ -14,7 +15,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 
 use crate::cli::PlanFormat;
-use crate::config::{AdHoc, Invocation};
+use crate::config::{AdHoc, Invocation, SecretAccess};
 use crate::diagnostic::{self, Problem, Problems, RenderStyle};
 use crate::exit_code::ExitCode;
 use crate::load::source::Sources;
@@ -34,10 +35,14 @@ pub(crate) fn run(invocation: Invocation) -> ExitCode {
     }
 }
 
+/// Whether secrets are read: only where they are used, or where that is asked for.
+const READ: SecretAccess = SecretAccess::Read;
+const UNREAD: SecretAccess = SecretAccess::Unread;
+
 fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, Problems> {
     match invocation {
         Invocation::Run { playbooks, inventory, tasks, connect, output } => {
-            let prepared = Prepared::new(sources, &inventory, Some(&tasks), &connect)?;
+            let prepared = Prepared::new(sources, &inventory, Some(&tasks), &connect, READ)?;
             let paths = collected(crate::load::playbook_paths(&playbooks))?;
             let raw = collected(crate::load::playbooks(sources, &paths))?;
             let source = provenance::of(sources, &raw, &paths, &inventory.sources);
@@ -45,20 +50,20 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             run::run("run", planned, source, &prepared, &connect, &output)
         }
         Invocation::Exec { pattern, job: AdHoc::ListHosts, inventory, connect, .. } => {
-            let prepared = Prepared::new(sources, &inventory, None, &connect)?;
+            let prepared = Prepared::new(sources, &inventory, None, &connect, UNREAD)?;
             let names = prepared.select(&pattern)?;
             print(&names.iter().map(|name| format!("{name}\n")).collect::<String>());
             Ok(ExitCode::Success)
         }
         Invocation::Exec { pattern, job, inventory, connect, output } => {
             let raw = collected(ad_hoc::playbook(sources, &pattern, &job))?;
-            let prepared = Prepared::new(sources, &inventory, None, &connect)?;
+            let prepared = Prepared::new(sources, &inventory, None, &connect, READ)?;
             let source = provenance::of(sources, &[], &[], &inventory.sources);
             let planned = prepared.plan(Work::Playbooks(std::slice::from_ref(&raw)))?;
             run::run("exec", planned, source, &prepared, &connect, &output)
         }
         Invocation::Request { file, connect, output } => {
-            let prepared = Prepared::new(sources, &Default::default(), None, &connect)?;
+            let prepared = Prepared::new(sources, &Default::default(), None, &connect, READ)?;
             let (path, id) = collected(prepare::read_request(sources, &file))?;
             let requests = collected(crate::load::literal_requests(sources, id))?;
             let source = provenance::of_files(sources, &[id], &path, &[]);
@@ -66,7 +71,7 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             run::run("request", planned, source, &prepared, &connect, &output)
         }
         Invocation::Plan { playbooks, format, inventory, tasks, connect } => {
-            let prepared = Prepared::new(sources, &inventory, Some(&tasks), &connect)?;
+            let prepared = Prepared::new(sources, &inventory, Some(&tasks), &connect, UNREAD)?;
             let paths = collected(crate::load::playbook_paths(&playbooks))?;
             let raw = collected(crate::load::playbooks(sources, &paths))?;
             let planned = prepared.plan(Work::Playbooks(&raw))?;
@@ -77,8 +82,8 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             }
             Ok(ExitCode::Success)
         }
-        Invocation::Check { paths, inventory, tasks, connect } => {
-            check::check(sources, &paths, &inventory, &tasks, &connect)
+        Invocation::Check { paths, inventory, tasks, connect, secrets } => {
+            check::check(sources, &paths, &inventory, &tasks, &connect, secrets)
         }
         Invocation::Schema(kind) => {
             print(&crate::schema::text(kind));

@@ -1,20 +1,21 @@
 //! What every subcommand needs before it can plan: inventory, variables, flags.
 
+use std::collections::HashSet;
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{collected, flags};
-use crate::config::{ConnectConfig, InventoryConfig, TaskConfig};
+use crate::config::{ConnectConfig, InventoryConfig, SecretAccess, TaskConfig};
+use crate::credential::vault::{Environment, Vault, VaultClient};
 use crate::diagnostic::{Problem, Problems};
 use crate::event::HostName;
 use crate::load::inventory::RawInventory;
 use crate::load::layer::Layer;
 use crate::load::source::{FileId, Sources};
-use crate::plan::{FlagArgs, PlanOptions, Planned, TagFilter, Work};
+use crate::plan::{FlagArgs, PlanOptions, Planned, TagFilter, Work, select};
 use crate::resolve::inventory::Inventory;
-use crate::resolve::pattern;
 use crate::resolve::scope::World;
 
 /// Inventory, variables and flags, read and checked.
@@ -38,6 +39,7 @@ impl Prepared {
         inventory: &InventoryConfig,
         tasks: Option<&TaskConfig>,
         connect: &ConnectConfig,
+        secrets: SecretAccess,
     ) -> Result<Self, Problems> {
         let resolved = load_inventory(sources, &inventory.sources)?;
         let extra = extra_layers(sources, &inventory.extra_vars)?;
@@ -50,6 +52,13 @@ impl Prepared {
             Arc::clone(&run_id),
             home.clone(),
         );
+        let world = match secrets {
+            SecretAccess::Unread => world,
+            SecretAccess::Read => {
+                let client = VaultClient::new(Environment::read(&home));
+                world.with_vault(Arc::new(Vault::live(client)))
+            }
+        };
         let tags = tasks.map_or_else(TagFilter::default, |tasks| TagFilter {
             only: tasks.tags.iter().cloned().collect(),
             skip: tasks.skip_tags.iter().cloned().collect(),
@@ -78,17 +87,17 @@ impl Prepared {
         crate::plan::plan(Arc::clone(&self.world), work, options)
     }
 
+    /// Ends the time for reading secrets: from now on hosts are connected to.
+    pub(super) fn close_vault(&self) {
+        self.world.vault.close();
+    }
+
     /// The hosts that a pattern and `--limit` select.
     pub(super) fn select(&self, pattern: &str) -> Result<Vec<HostName>, Problems> {
-        let inventory = &self.world.inventory;
-        let select = |pattern: &str| {
-            pattern::select(inventory, pattern).map_err(|errors| {
-                Problems::collect(errors.into_iter().map(|error| Problem::new(error, None)))
-            })
-        };
-        let mut hosts = select(pattern)?;
+        let mut hosts = collected(select(&self.world, pattern, "<PATTERN>"))?;
         if let Some(limit) = &self.limit {
-            let limit = select(limit)?;
+            let limit = collected(select(&self.world, limit, "<--limit>"))?;
+            let limit: HashSet<HostName> = limit.into_iter().collect();
             hosts.retain(|host| limit.contains(host));
         }
         Ok(hosts)

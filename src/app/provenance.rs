@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::event::{GitState, Source, SourceFile};
 use crate::load::RawPlaybook;
-use crate::load::source::{FileId, Sources};
+use crate::load::source::{BYTE_ORDER_MARK, FileId, Sources};
 
 /// The source of a run of playbooks.
 pub(super) fn of(
@@ -29,7 +29,8 @@ pub(super) fn of_files(
 ) -> Source {
     let playbooks = files.iter().map(|file| {
         let source = sources.get(*file);
-        let hash = Sha256::digest(source.text.as_bytes());
+        let mark = if source.had_mark { String::from(BYTE_ORDER_MARK) } else { String::new() };
+        let hash = Sha256::new().chain_update(mark).chain_update(&source.text).finalize();
         let sha256 = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         SourceFile { path: source.name.clone(), sha256 }
     });

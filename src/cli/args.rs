@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
 /// Which hosts.
 #[derive(Debug, Clone, Default, Args)]
@@ -16,7 +17,13 @@ pub struct InventoryArgs {
     #[arg(short, long, value_name = "PATTERN", env = "SSHOAL_LIMIT")]
     pub limit: Option<String>,
     /// Variable as name=value, @file, or a mapping in JSON or YAML (repeatable); wins over all others
-    #[arg(short, long = "extra-vars", value_name = "VARS", env = "SSHOAL_EXTRA_VARS")]
+    #[arg(
+        short,
+        long = "extra-vars",
+        value_name = "VARS",
+        env = "SSHOAL_EXTRA_VARS",
+        hide_env_values = true
+    )]
     pub extra_vars: Vec<String>,
 }
 
@@ -57,6 +64,9 @@ pub struct ConnectArgs {
     /// File of known host keys, in place of ~/.ssh/known_hosts
     #[arg(long, value_name = "FILE", env = "SSHOAL_KNOWN_HOSTS")]
     pub known_hosts: Option<PathBuf>,
+    /// Use a shared password on all hosts at once, instead of proving it on one first
+    #[arg(long, env = "SSHOAL_NO_CANARY", value_parser = FalseyValueParser::new())]
+    pub no_canary: bool,
     /// How many hosts to work on at a time
     #[arg(short, long, value_name = "N", env = "SSHOAL_FORKS", default_value = "64")]
     pub forks: std::num::NonZeroUsize,
@@ -78,14 +88,60 @@ pub struct OutputArgs {
 }
 
 /// How much to show.
-#[derive(Debug, Clone, Copy, Default, Args)]
+///
+/// A flag wins over the environment variable of its opposite, which clap's own
+/// conflicts would refuse; of two flags or two variables `quiet` wins.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct VerbosityArgs {
-    /// Show the whole output of each command
-    #[arg(short, long, action = ArgAction::SetTrue, env = "SSHOAL_VERBOSE", value_parser = FalseyValueParser::new())]
+    /// Show the whole output of each command.
     pub verbose: bool,
-    /// Show only failures and the recap
-    #[arg(short, long, action = ArgAction::SetTrue, conflicts_with = "verbose", env = "SSHOAL_QUIET", value_parser = FalseyValueParser::new())]
+    /// Show only failures and the recap.
     pub quiet: bool,
+}
+
+const VERBOSE: &str = "verbose";
+const QUIET: &str = "quiet";
+
+impl FromArgMatches for VerbosityArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let flags = [VERBOSE, QUIET].map(|flag| {
+            let is_set = matches.get_flag(flag);
+            (is_set, is_set && matches.value_source(flag) == Some(ValueSource::CommandLine))
+        });
+        let [(verbose, verbose_given), (quiet, quiet_given)] = flags;
+        let quiet = quiet && (quiet_given || !verbose_given);
+        Ok(Self { verbose: verbose && !quiet, quiet })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for VerbosityArgs {
+    fn augment_args(command: Command) -> Command {
+        let flag = |name: &'static str| {
+            Arg::new(name)
+                .long(name)
+                .action(ArgAction::SetTrue)
+                .value_parser(FalseyValueParser::new())
+        };
+        command
+            .arg(
+                flag(VERBOSE)
+                    .short('v')
+                    .env("SSHOAL_VERBOSE")
+                    .help("Show the whole output of each command"),
+            )
+            .arg(
+                flag(QUIET).short('q').env("SSHOAL_QUIET").help("Show only failures and the recap"),
+            )
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
 }
 
 /// What standard output holds.
@@ -98,4 +154,16 @@ pub enum OutputFormat {
     Json,
     /// Events as JSON lines, as they happen
     Ndjson,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_shows_no_value_of_extra_vars() {
+        let command = InventoryArgs::augment_args(Command::new("just"));
+        let extra = command.get_arguments().find(|arg| arg.get_id() == "extra_vars").unwrap();
+        assert!(extra.is_hide_env_values_set());
+    }
 }

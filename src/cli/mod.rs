@@ -5,6 +5,7 @@ mod args;
 
 use std::ffi::OsString;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub use args::{ConnectArgs, InventoryArgs, OutputArgs, OutputFormat, TaskArgs, VerbosityArgs};
@@ -28,6 +29,7 @@ Exit codes:
   0    all well
   1    invalid input or usage; nothing ran
   2    a task failed or timed out
+  3    the run was stopped: two hosts rejected a password that others share
   4    a host was unreachable
   6    both
   130  interrupted
@@ -161,6 +163,9 @@ pub struct CheckArgs {
     /// Playbooks, inventories and requests; default: playbooks/*.yml
     #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
+    /// Also read the secrets that credential_ref and vault() mean, from VAULT_ADDR
+    #[arg(long, env = "SSHOAL_WITH_CREDENTIALS", value_parser = FalseyValueParser::new())]
+    pub with_credentials: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
     pub inventory: InventoryArgs,

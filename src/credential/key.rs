@@ -23,6 +23,8 @@ pub struct PrivateKey {
     pub label: String,
     /// The unencrypted key in a form that libssh2 reads from memory.
     pub pem: Secret,
+    /// The text that it was read from, as secret as the key itself.
+    pub written: Secret,
     /// The public half as `authorized_keys` would have it: type and base64.
     pub public: String,
 }
@@ -123,7 +125,7 @@ impl PrivateKey {
             other => return Err(KeyError::Unsupported(format!("`{other}`"))),
         };
         let (pem, public) = encode::encode(&key)?;
-        Ok(Self { label: label.to_owned(), pem, public })
+        Ok(Self { label: label.to_owned(), pem, written: Secret::new(text), public })
     }
 
     /// Reads and parses a key file.

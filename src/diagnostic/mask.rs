@@ -5,6 +5,7 @@
 //! every offset still points to the same place.
 
 use crate::load::decode::nearest;
+use crate::load::request::{ConnectionArgs, DriverArgs};
 
 /// The keys whose values are secret, ours and Ansible's.
 const SECRET_KEYS: [&str; 12] = [
@@ -22,8 +23,8 @@ const SECRET_KEYS: [&str; 12] = [
     "ansible_become_password",
 ];
 
-/// The text with the values of secret keys blotted out. Templates stay: they
-/// name a secret and are none.
+/// The text with the values of secret keys blotted out. Of a template the code
+/// stays, which names a secret and is none, but no text in it or around it.
 pub(super) fn mask_source(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut block: Option<usize> = None;
@@ -62,10 +63,7 @@ fn mask_line(line: &str) -> (String, bool) {
         let value = value_length(tail);
         let (secret, after) = tail.split_at(value);
         opens = after.trim().is_empty();
-        match secret.contains("{{") {
-            true => out.push_str(secret),
-            false => out.push_str(&blot(secret)),
-        }
+        out.push_str(&blot_template(secret));
         rest = after;
     }
     out.push_str(rest);
@@ -91,11 +89,20 @@ fn next_key(text: &str) -> Option<(&str, &str, &str)> {
 /// A mistyped `pasword` is as secret as the right one.
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('-', "_");
+    if key == "password_key" {
+        return false; // It names a field of a secret.
+    }
     key.contains("password")
         || key.contains("passphrase")
         || key.contains("secret")
         || key.contains("token")
-        || nearest(&key, SECRET_KEYS).is_some()
+        || !is_known(&key) && nearest(&key, SECRET_KEYS).is_some()
+}
+
+/// Whether the key is one of ours, and so none that is mistyped.
+fn is_known(key: &str) -> bool {
+    let known = [ConnectionArgs::KEYS, DriverArgs::KEYS];
+    known.concat().contains(&key) && !SECRET_KEYS.contains(&key)
 }
 
 /// How many bytes of the text are the value: a quoted text with its quotes, or
@@ -119,6 +126,50 @@ fn value_length(text: &str) -> usize {
     // A plain text may hold commas and hashes; hiding too much costs nothing,
     // hiding too little does.
     text.trim_end_matches(['\r', '\n']).len()
+}
+
+/// A value with all of it blotted out but the code of its templates.
+fn blot_template(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((before, from_code)) = value_before(rest, "{{") {
+        let code =
+            value_before(from_code, "}}").map_or(from_code.len(), |(code, _)| code.len() + 2);
+        let (code, after) = from_code.split_at(code);
+        // The quotes of a value that is nothing but a template hide nothing.
+        let is_quote = matches!(before.trim(), "\"" | "'");
+        out.push_str(&if is_quote { before.to_owned() } else { blot(before) });
+        out.push_str(&blot_literals(code));
+        rest = after;
+        if matches!(rest.trim_end(), "\"" | "'") {
+            out.push_str(rest);
+            return out;
+        }
+    }
+    out + &blot(rest)
+}
+
+/// What stands before `mark`, and the rest from there on.
+fn value_before<'t>(text: &'t str, mark: &str) -> Option<(&'t str, &'t str)> {
+    text.find(mark).map(|at| text.split_at(at))
+}
+
+/// The code of a template with its texts blotted out, but for those that say where
+/// a secret is: `env('NAME')`, `vault('path')`, `item['key']`.
+fn blot_literals(code: &str) -> String {
+    let mut out = String::with_capacity(code.len());
+    let mut rest = code;
+    while let Some(start) = rest.find(['\'', '"']) {
+        let quote = &rest[start..=start];
+        let length = rest[start + 1..].find(quote).map_or(rest.len() - start, |end| end + 2);
+        let names = ["env(", "vault(", "file(", "["];
+        let is_name = names.iter().any(|name| rest[..start].trim_end().ends_with(name));
+        out.push_str(&rest[..start]);
+        let (literal, after) = rest[start..].split_at(length);
+        out.push_str(&if is_name { literal.to_owned() } else { blot(literal) });
+        rest = after;
+    }
+    out + rest
 }
 
 /// The text with every visible character replaced, as many bytes long.
@@ -157,6 +208,16 @@ mod tests {
             "a:\n  pkey: *\n    **********\n    ****\n\n    ****\n  port: 22\n",
         );
         check("password:\n  hunter2\nport: 1\n", "password:\n  *******\nport: 1\n");
+    }
+
+    #[test]
+    fn of_a_template_only_the_code_stays() {
+        check("password: \"{{ a }}b{{ c }}\"", "password: \"{{ a }}*{{ c }}\"");
+        check("password: ab{{ c }}d", "password: **{{ c }}*");
+        check("password: \"{{ a | default('b') }}\"", "password: \"{{ a | default(***) }}\"");
+        check("password: '{{ env(\"A\", \"b\") }}'", "password: '{{ env(\"A\", ***) }}'");
+        check("password: \"{{ a['b'] }}\"", "password: \"{{ a['b'] }}\"");
+        check("password: {{ a", "password: {{ a");
     }
 
     #[test]

@@ -58,12 +58,7 @@ impl<T: JsonSchema> JsonSchema for Templated<T> {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let value = generator.subschema_for::<T>();
-        // A text is its own template; other types name the alternative.
-        if value.get("type").is_some_and(|kind| kind == "string") && value.get("enum").is_none() {
-            return value;
-        }
-        json_schema!({ "anyOf": [value, { "type": "string", "pattern": r"\{[{%]", "description": "a template" }] })
+        super::shape::templated(generator.subschema_for::<T>())
     }
 }
 
@@ -177,77 +172,6 @@ pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
         .map(|(_, known)| known)
 }
 
-impl Decode for String {
-    fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
-        match &node.kind {
-            Kind::Text(text, _) => Some(text.clone()),
-            // `password: 12345` and `LANG: yes` mean their text to everyone but YAML.
-            Kind::Number(number) => Some(number.to_string()),
-            _ => {
-                let help = match node.kind {
-                    Kind::List(_) | Kind::Map(_) => "write a single text",
-                    _ => "put it in quotes",
-                };
-                decoder.wrong_type(node, what, "a text", help);
-                None
-            }
-        }
-    }
-}
-
-impl Decode for bool {
-    fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
-        let value = match &node.kind {
-            Kind::Bool(value) => Some(*value),
-            Kind::Text(text, _) => parse_bool(text),
-            _ => None,
-        };
-        if value.is_none() {
-            decoder.wrong_type(node, what, "true or false", "write `true` or `false`, unquoted");
-        }
-        value
-    }
-}
-
-/// The booleans that playbooks accept.
-#[must_use]
-pub fn parse_bool(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" => Some(true),
-        "false" | "no" | "off" => Some(false),
-        _ => None,
-    }
-}
-
-macro_rules! decode_numbers {
-    ($($type:ty, $read:ident, $expected:literal;)*) => {$(
-        impl Decode for $type {
-            fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
-                if let Kind::Number(number) = &node.kind
-                    && let Some(value) = number.$read()
-                    && let Ok(value) = value.try_into()
-                {
-                    return Some(value);
-                }
-                let help = match &node.kind {
-                    Kind::Text(text, _) if text.parse::<f64>().is_ok() => "write it without quotes",
-                    _ => "write a plain number",
-                };
-                decoder.wrong_type(node, what, $expected, help);
-                None
-            }
-        }
-    )*};
-}
-
-decode_numbers! {
-    u16, as_u64, "an integer from 0 to 65535";
-    u32, as_u64, "an integer of 0 or more";
-    u64, as_u64, "an integer of 0 or more";
-    i64, as_i64, "an integer";
-    f64, as_f64, "a number";
-}
-
 impl<T: Decode> Decode for Templated<T> {
     const TAKES_NULL: bool = T::TAKES_NULL;
 
@@ -274,6 +198,17 @@ pub enum OneOrMany<T> {
     One(T),
     /// A list.
     Many(Vec<At<T>>),
+}
+
+impl<T: Clone> At<OneOrMany<T>> {
+    /// Each value, with its place.
+    #[must_use]
+    pub fn each(&self) -> Vec<At<T>> {
+        match &self.value {
+            OneOrMany::One(one) => vec![At { value: one.clone(), span: self.span, key: self.key }],
+            OneOrMany::Many(many) => many.clone(),
+        }
+    }
 }
 
 impl<T: JsonSchema> JsonSchema for OneOrMany<T> {

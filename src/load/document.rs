@@ -77,16 +77,13 @@ pub fn to_yaml<T: serde::Serialize>(value: &T) -> Result<String, String> {
 }
 
 fn parse_json(tree: &Document<'_>) -> Result<Node, Problem> {
-    let mut deserializer = serde_json::Deserializer::from_str(tree.text);
+    let text = tree.text;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let parsed = NodeSeed(tree).deserialize(&mut deserializer);
     parsed.and_then(|node| deserializer.end().map(|()| node)).map_err(|error| {
-        let line_start: usize = tree
-            .text
-            .split_inclusive('\n')
-            .take(error.line().saturating_sub(1))
-            .map(str::len)
-            .sum();
-        let at = line_start + error.column().saturating_sub(1);
+        let line_start: usize =
+            text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+        let at = byte_offset(text, line_start + error.column().saturating_sub(1));
         let message = error.to_string();
         let message = message.split(" at line ").next().unwrap_or_default().to_owned();
         let help = json_advice(&message).to_owned();
@@ -107,9 +104,8 @@ fn json_advice(message: &str) -> &'static str {
 }
 
 fn parse_yaml(tree: &Document<'_>) -> Result<Node, Problem> {
-    let text = tree.text.trim_start_matches('\u{feff}');
     let empty = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
-    if text.lines().all(|line| empty(line) || line.trim_end() == "---") {
+    if tree.text.lines().all(|line| empty(line) || line.trim_end() == "---") {
         return Ok(Node { kind: Kind::Null, span: None });
     }
     NodeSeed(tree).deserialize(serde_yaml::Deserializer::from_str(tree.text)).map_err(|error| {
@@ -118,7 +114,11 @@ fn parse_yaml(tree: &Document<'_>) -> Result<Node, Problem> {
         let (message, context) = told.split_once(" at line ").unwrap_or((&told, ""));
         let (message, help, at) = yaml_advice(tree.text, message, context, at);
         let error = LoadError::YamlSyntax { message, help: help.to_owned() };
-        Problem::new(error, Some(visible(tree, at)))
+        let place = match tree.text[at..].starts_with('\t') {
+            true => Span { start: at, len: 1, ..tree.whole },
+            false => visible(tree, at),
+        };
+        Problem::new(error, Some(place))
     })
 }
 
@@ -149,8 +149,8 @@ fn yaml_advice(
     let start = at.unwrap_or(0).min(text.len());
     let say = |help, at| (message.to_owned(), help, at);
     if message.contains("more than one document") {
-        let second = text.match_indices("\n---").map(|(at, _)| at + 1);
-        let second = second.filter(|at| has_content(&text[..*at])).next();
+        let mut seconds = text.match_indices("\n---").map(|(at, _)| at + 1);
+        let second = seconds.find(|at| has_content(&text[..*at]));
         let message = "there is more than one document".to_owned();
         let help = "one file holds one playbook: remove the second `---`, or split the file";
         return (message, help, second.unwrap_or(start));
@@ -195,7 +195,8 @@ fn opening(text: &str, context: &str) -> Option<usize> {
     let (line, column) = place.split_once(" column ")?;
     let (line, column): (usize, usize) = (line.parse().ok()?, column.trim().parse().ok()?);
     let start: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
-    Some(start + byte_offset(text.get(start..)?, column.checked_sub(1)?))
+    let column = text[start..].char_indices().nth(column.checked_sub(1)?)?.0;
+    Some(start + column)
 }
 
 /// A tab in the indentation of the line of `at`, or of the next that is not empty.

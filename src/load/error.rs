@@ -117,3 +117,14 @@ pub enum LoadError {
         driver: String,
     },
 }
+
+impl LoadError {
+    /// The same error with other advice, where it has any.
+    #[must_use]
+    pub(crate) fn with_help(mut self, advice: &str) -> Self {
+        if let Self::Unreadable { help, .. } = &mut self {
+            *help = advice.to_owned();
+        }
+        self
+    }
+}

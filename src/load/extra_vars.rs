@@ -31,10 +31,14 @@ pub fn extra_vars(sources: &Sources, text: &str) -> Result<(FileId, Vars), Vec<P
         return if problems.is_empty() { Ok((file, vars)) } else { Err(problems) };
     }
     let pairs = pairs(text).ok_or_else(|| {
-        let name = text.split('=').next().unwrap_or_default();
-        let message = match text.contains('=') {
-            true => format!("`{name}` in `--extra-vars` is not a variable name"),
-            false => format!("`--extra-vars {text}` gives no variable"),
+        // Without a name and a value the text may be a secret that lacks its name.
+        let message = match text.split_once('=') {
+            Some((name, value))
+                if !name.contains(char::is_whitespace) && !value.trim_matches('=').is_empty() =>
+            {
+                format!("`{name}` in `--extra-vars` is not a variable name")
+            }
+            _ => "an `--extra-vars` gives no variable".to_owned(),
         };
         let help = "write `-e name=value`, `-e @file.yml` or `-e '{\"name\": \"value\"}'`";
         vec![Problem::new(LoadError::Conflict { message, help: help.to_owned() }, None)]

@@ -48,12 +48,16 @@ pub(super) fn parse(sources: &Sources, file: FileId) -> Result<RawInventory, Vec
         inner.is_some_and(|inner| !inner.contains(['"', '\'', '{', ',']))
     });
     if is_ini || source.text.starts_with("#!") {
-        let error = LoadError::NotYet {
-            key: if is_ini { "an INI inventory" } else { "an inventory script" }.to_owned(),
+        let kind = if is_ini { "an INI inventory" } else { "an inventory script" };
+        let error = LoadError::Conflict {
+            message: format!("{kind} is not supported yet"),
             help: "write it as YAML: `all:` with `hosts:`, `children:` and `vars:` below"
                 .to_owned(),
         };
-        return Err(vec![Problem::new(error, Some(whole))]);
+        let line = first.unwrap_or_default();
+        let start = source.text.find(line).unwrap_or_default();
+        let place = if is_ini { Span { start, len: line.len(), ..whole } } else { whole };
+        return Err(vec![Problem::new(error, Some(place))]);
     }
     let format = match source.name.ends_with(".json") {
         true => Format::Json,

@@ -19,6 +19,12 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// A variable of it, unrendered.
+    #[must_use]
+    pub fn get<'l>(&'l self, name: &str) -> Option<&'l Node> {
+        self.vars.0.get(name).map(|entry| &entry.value)
+    }
+
     /// Finds the request defaults among variables.
     pub fn decode(vars: Vars, decoder: &mut Decoder) -> Self {
         let mut layer = Self::default();

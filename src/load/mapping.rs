@@ -2,7 +2,8 @@
 //! how one lays over another.
 
 /// Declares a mapping of optional keys: the struct, its schema, how to read it,
-/// and how one lays over another key by key.
+/// and how one lays over another key by key. `together` says what its keys have to
+/// do with each other, within one mapping and with those that it inherits.
 macro_rules! mapping {
     (
         $(#[$meta:meta])*
@@ -10,9 +11,10 @@ macro_rules! mapping {
             $( $(#[$field_meta:meta])* $field:ident $([$key:literal])? : $type:ty, )*
         }
         $( not_yet { $( $later:literal => $until:literal, )* } )?
+        $( together { check: $check:path, inherited: $inherited:path, } )?
     ) => {
-        $(#[$meta])*
         #[derive(Debug, Clone, Default, PartialEq, schemars::JsonSchema)]
+        $(#[$meta])*
         #[schemars(deny_unknown_fields)]
         pub struct $name {
             $( $(#[$field_meta])* $(#[schemars(rename = $key)])? pub $field: Option<$crate::load::decode::At<$type>>, )*
@@ -29,6 +31,7 @@ macro_rules! mapping {
             /// This mapping, with `lower` where it has no value of its own.
             #[must_use]
             pub fn over(self, lower: &Self) -> Self {
+                $( let lower = &*$inherited(&self, lower); )?
                 Self {
                     $( $field: self.$field.or_else(|| lower.$field.clone()), )*
                     has_unknown: self.has_unknown,
@@ -60,6 +63,7 @@ macro_rules! mapping {
                     } )* )?
                     decoder.unknown_key(key, entry.key, $what, Self::KEYS);
                 }
+                $( $check(&decoded, decoder); )?
                 Some(decoded)
             }
         }

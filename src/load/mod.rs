@@ -6,6 +6,7 @@
 
 mod ansible;
 mod check;
+pub mod credential_ref;
 pub mod decode;
 mod document;
 mod error;
@@ -17,7 +18,9 @@ mod mapping;
 pub mod node;
 mod place;
 pub mod playbook;
+mod primitive;
 pub mod request;
+mod shape;
 pub mod source;
 pub mod values;
 mod walk;
@@ -32,6 +35,7 @@ pub use file::{
 };
 pub use place::Scalars;
 pub(crate) use place::part;
+pub use primitive::parse_bool;
 
 use decode::At;
 use playbook::{RawPlay, RawTask};
@@ -54,3 +58,6 @@ pub enum PlaybookContent {
     /// Requests, each with the host in its `connection_args`.
     Requests(Vec<At<RawTask>>),
 }
+
+#[cfg(test)]
+mod tests;

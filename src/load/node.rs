@@ -1,6 +1,6 @@
 //! A parsed document as a tree of values that know where they stand.
 //!
-//! serde gives no positions with its values; [`Document`] finds them.
+//! serde gives no positions with its values; the module `place` finds them.
 
 use std::fmt;
 
@@ -198,9 +198,10 @@ impl<'de> Visitor<'de> for NodeSeed<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
         let mut map = Map::new();
         let mut merges = Vec::new();
-        while let Some(key) = access.next_key_seed(self)? {
+        let mut ordinal = self.0.counted();
+        while let Some(mut key) = access.next_key_seed(self)? {
             let mut value = access.next_value_seed(self)?;
-            let name = key_name(&key);
+            let name = self.0.key_name(&mut key, ordinal);
             value.span = value.span.or_else(|| self.0.behind(key.span));
             if name == "<<" {
                 merges.push(value);
@@ -209,6 +210,7 @@ impl<'de> Visitor<'de> for NodeSeed<'_, '_> {
             } else {
                 map.insert(name, Entry { key: key.span, value });
             }
+            ordinal = self.0.counted();
         }
         let span = map.values().find_map(|entry| entry.key);
         for merge in merges {
@@ -233,17 +235,6 @@ impl<'de> DeserializeSeed<'de> for TagSeed {
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
         serde::Deserialize::deserialize(deserializer)
-    }
-}
-
-/// Keys are texts to everything that reads these trees; `8080: x` has the key "8080".
-fn key_name(key: &Node) -> String {
-    match &key.kind {
-        Kind::Text(text, _) => text.clone(),
-        _ => match key.to_json() {
-            serde_json::Value::String(text) => text,
-            other => other.to_string(),
-        },
     }
 }
 

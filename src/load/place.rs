@@ -10,7 +10,7 @@
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
-use super::node::{Kind, TextStyle};
+use super::node::{Kind, Node, TextStyle};
 use super::source::Span;
 use super::walk::position_of;
 
@@ -119,6 +119,26 @@ impl<'t> Document<'t> {
         }
     }
 
+    /// A key as it is written: keys are texts to everything that reads these trees,
+    /// so that `8080`, `1.10` and `on` may be names.
+    pub(super) fn key_name(&self, key: &mut Node, ordinal: usize) -> String {
+        if let Kind::Text(text, _) = &key.kind {
+            return text.clone();
+        }
+        if matches!(key.kind, Kind::Number(_)) {
+            key.span = key.span.or_else(|| self.marked(ordinal));
+        }
+        match (&key.kind, key.span) {
+            (Kind::Bool(_) | Kind::Number(_), Some(span)) => {
+                let text = &self.text[span.start..span.start + span.len];
+                let name = text.split(':').next().unwrap_or_default().trim_end();
+                key.span = Some(Span { len: name.len(), ..span });
+                name.to_owned()
+            }
+            _ => key.to_json().to_string(),
+        }
+    }
+
     /// What an unquoted text means.
     pub(super) fn plain(&self, text: &str) -> Kind {
         match self.scalars {
@@ -128,11 +148,13 @@ impl<'t> Document<'t> {
     }
 }
 
-/// libyaml counts characters, and leaves the byte order mark out.
-pub(super) fn byte_offset(text: &str, characters: usize) -> usize {
-    let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let offset = text[mark..].char_indices().nth(characters).map(|(at, _)| mark + at);
-    offset.unwrap_or(text.len())
+/// A parser's position, which may be beyond the end, in the text.
+pub(super) fn byte_offset(text: &str, index: usize) -> usize {
+    let mut at = index.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }
 
 /// The length of the value that a line begins with.
@@ -140,6 +162,7 @@ fn token(line: &str) -> usize {
     match line.chars().next() {
         Some(quote @ ('"' | '\'')) => closing_quote(line, quote).unwrap_or(line.trim_end().len()),
         Some('[' | '{') => closing_bracket(line).unwrap_or(line.trim_end().len()),
+        Some('#') => 0,
         Some('|' | '>') => line.split([' ', '\t']).next().unwrap_or_default().len(),
         _ => {
             let value = line.split(" #").next().unwrap_or_default();

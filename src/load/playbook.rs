@@ -11,6 +11,7 @@ use super::request::{Commands, ConnectionArgs, DriverArgs, FileTransfer, Options
 
 mapping! {
     /// One play: hosts, and the tasks that they run.
+    #[schemars(rename = "Play", extend("required" = ["hosts"]))]
     "a play" struct RawPlay {
         /// What reports call the play. Default: its host pattern.
         name: Templated<String>,
@@ -43,6 +44,7 @@ mapping! {
 
 mapping! {
     /// One task: a request, and when and how to make it.
+    #[schemars(rename = "Task", transform = super::shape::task)]
     "a task" struct RawTask {
         /// What reports call the task. Default: its command.
         name: Templated<String>,
@@ -67,6 +69,7 @@ mapping! {
         /// List of items, or a template that gives one; the task runs once per item, which is `item`.
         loop_items["loop"]: LoopItems,
         /// Whether a failure leaves the host and the exit code alone. Default false.
+        #[schemars(extend("default" = false))]
         ignore_errors: bool,
         /// Tags for `--tags` and `--skip-tags`.
         tags: Tags,
@@ -198,7 +201,7 @@ impl Decode for Condition {
     fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
         match &node.kind {
             Kind::Bool(value) => Some(Self::Constant(*value)),
-            Kind::Text(text, _) => Some(match super::decode::parse_bool(text) {
+            Kind::Text(text, _) => Some(match super::primitive::parse_bool(text) {
                 Some(value) => Self::Constant(value),
                 None => Self::Expression(text.clone()),
             }),
@@ -231,7 +234,7 @@ impl JsonSchema for LoopItems {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "type": "array" }, { "type": "string", "pattern": r"\{[{%]" }] })
+        json_schema!({ "anyOf": [{ "type": "array" }, super::shape::template()] })
     }
 }
 

@@ -39,9 +39,14 @@ pub struct SourceText {
     pub name: String,
     /// Its directory, where relative paths written in it start.
     pub directory: PathBuf,
-    /// The text.
+    /// The text, without the byte order mark that may begin it.
     pub text: String,
+    /// Whether there was such a mark.
+    pub had_mark: bool,
 }
+
+/// Editors of other systems begin a file with it; no parser wants it.
+pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Every text read so far. Texts are added and never removed, so that a
 /// [`Span`] stays valid for the whole run.
@@ -52,11 +57,19 @@ pub struct Sources {
 
 impl Sources {
     /// Adds a text and returns its id.
-    pub fn add(&self, name: impl Into<String>, directory: &Path, text: String) -> FileId {
+    pub fn add(&self, name: impl Into<String>, directory: &Path, mut text: String) -> FileId {
+        let had_mark = text.starts_with(BYTE_ORDER_MARK);
+        if had_mark {
+            text.drain(..BYTE_ORDER_MARK.len_utf8());
+        }
+        let directory = directory.to_owned();
+        self.push(SourceText { name: name.into(), directory, text, had_mark })
+    }
+
+    fn push(&self, text: SourceText) -> FileId {
         let mut texts = self.texts.write().unwrap_or_else(|poison| poison.into_inner());
         let id = FileId(u32::try_from(texts.len()).expect("fewer than four billion files"));
-        let directory = directory.to_owned();
-        texts.push(Arc::new(SourceText { name: name.into(), directory, text }));
+        texts.push(Arc::new(text));
         id
     }
 
@@ -66,12 +79,7 @@ impl Sources {
     /// The file cannot be read, or is not UTF-8.
     pub fn read(&self, path: &Path) -> std::io::Result<FileId> {
         let text = std::fs::read_to_string(path)?;
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let directory = std::path::absolute(directory)?;
-        Ok(self.add(shown(path), &directory, text))
+        Ok(self.add(shown(path), &directory_of(path)?, text))
     }
 
     /// Reads a template file, once: every host that renders it shares the text.
@@ -86,7 +94,10 @@ impl Sources {
                 return Ok(FileId(u32::try_from(at).expect("fewer than four billion files")));
             }
         }
-        self.read(path)
+        // What is uploaded keeps every byte, a mark at its beginning too.
+        let text = std::fs::read_to_string(path)?;
+        let directory = directory_of(path)?;
+        Ok(self.push(SourceText { name, directory, text, had_mark: false }))
     }
 
     /// The text behind an id.
@@ -97,10 +108,34 @@ impl Sources {
     }
 }
 
+fn directory_of(path: &Path) -> std::io::Result<PathBuf> {
+    std::path::absolute(match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    })
+}
+
 /// A path as messages call it: below the current directory it starts there.
 #[must_use]
 pub fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     let below = path.strip_prefix(&here).ok().filter(|below| !below.as_os_str().is_empty());
     below.unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_text_but_of_an_upload() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t");
+        std::fs::write(&path, "\u{feff}- a: 1\r\n").unwrap();
+        let sources = Sources::default();
+        let template = sources.template(&path).unwrap();
+        assert!(sources.get(template).text.starts_with(BYTE_ORDER_MARK));
+        let text = sources.get(sources.read(&path).unwrap());
+        assert_eq!((text.text.as_str(), text.had_mark), ("- a: 1\r\n", true));
+    }
 }

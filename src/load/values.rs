@@ -188,7 +188,22 @@ impl Decode for Mode {
         }
         let help =
             "quote it, for YAML reads an unquoted 0644 in more than one way: `mode: \"0644\"`";
-        decoder.wrong_type(node, what, Self::EXPECTED, help);
+        if is_plain(node) {
+            let written = match &node.kind {
+                Kind::Number(number) => number.to_string(),
+                Kind::Text(text, _) => text.clone(),
+                _ => String::new(),
+            };
+            let error = LoadError::WrongType {
+                what: what.to_owned(),
+                expected: Self::EXPECTED.to_owned(),
+                found: format!("`{written}` without quotes"),
+                help: help.to_owned(),
+            };
+            decoder.report(error, node.span);
+        } else {
+            decoder.wrong_type(node, what, Self::EXPECTED, help);
+        }
         None
     }
 }

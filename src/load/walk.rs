@@ -8,7 +8,7 @@ use serde::de::{
     DeserializeSeed, EnumAccess, IgnoredAny, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-/// Where the node stands before which `ordinal` others were read, in characters.
+/// Where the node stands before which `ordinal` others were read, as libyaml counts.
 pub(super) fn position_of(text: &str, ordinal: usize) -> Option<usize> {
     let left = Cell::new(ordinal);
     let walk = Walk { left: &left };

@@ -15,7 +15,8 @@ use crate::load::decode::{At, OneOrMany, Templated};
 use crate::load::playbook::RawTask;
 use crate::load::request::{Commands, DriverArgs};
 use crate::load::values::Limit;
-use crate::resolve::scope::Frame;
+use crate::resolve::frame::Frame;
+use crate::resolve::{FromValue as _, describe};
 
 /// Documented default of `max_output`: 1 MiB.
 const MAX_OUTPUT: u64 = 1024 * 1024;
@@ -87,11 +88,18 @@ fn lines(
         OneOrMany::One(Templated::Value(line)) => vec![line.clone()],
         OneOrMany::One(Templated::Template(text)) => {
             let value = collect.take(frame.evaluate(text, at.span))?;
-            match value.kind() {
-                ValueKind::Seq | ValueKind::Iterable => {
-                    value.try_iter().ok()?.map(|item| item.to_string()).collect()
+            let values = match (value.kind(), value.try_iter()) {
+                (ValueKind::Seq | ValueKind::Iterable, Ok(items)) => items.collect(),
+                _ => vec![value],
+            };
+            let lines =
+                values.iter().map(|value| String::from_value(value).ok_or_else(|| describe(value)));
+            match lines.collect() {
+                Ok(lines) => lines,
+                Err(found) => {
+                    collect.error(PlanError::CommandType { what, found }, Some(at));
+                    return None;
                 }
-                _ => vec![value.to_string()],
             }
         }
         OneOrMany::Many(items) => items
@@ -103,7 +111,8 @@ fn lines(
         return None;
     }
     if lines.is_empty() || lines.iter().any(|line| line.trim().is_empty()) {
-        collect.error(PlanError::Empty { what }, Some(at));
+        let help = "give at least one command";
+        collect.error(PlanError::Empty { what, help }, Some(at));
         return None;
     }
     if lines.iter().any(|line| line.contains('\0')) {

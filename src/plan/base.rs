@@ -1,6 +1,7 @@
-//! What all tasks of a host in a play share: its variables and merged defaults.
+//! What all tasks of a host in a play start from: its variables, and the request
+//! defaults merged along the chain.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -10,25 +11,36 @@ use super::Planner;
 use super::task::HostBase;
 use crate::diagnostic::Problem;
 use crate::event::HostName;
-use crate::load::decode::{At, Decoder, OneOrMany, Templated};
+use crate::load::decode::{At, Decoder};
 use crate::load::layer::Layer;
 use crate::load::playbook::{RawPlay, Vars};
 use crate::load::request::{ConnectionArgs, DriverArgs, Options};
+use crate::resolve::frame::Frame;
 use crate::resolve::render::Miss;
-use crate::resolve::scope::{Frame, Scope};
+use crate::resolve::scope::Scope;
+
+/// What all hosts of a play share.
+pub(super) struct Shared {
+    /// The play's variables.
+    pub(super) layer: Option<Arc<Layer>>,
+    /// The names of its hosts.
+    pub(super) hosts: Value,
+    /// The names that its tasks register.
+    pub(super) registers: Arc<BTreeSet<Arc<str>>>,
+}
 
 impl Planner {
     /// A host's variables and merged defaults in a play.
     pub(super) fn base(
         &self,
         raw: &RawPlay,
-        play_layer: Option<&Arc<Layer>>,
+        shared: &Shared,
         host: &HostName,
-        play_hosts: &Value,
         problems: &mut Vec<Problem>,
     ) -> Option<HostBase> {
         let mut scope = Scope::of_host(&self.world, host);
-        scope.play_hosts = play_hosts.clone();
+        scope.play_hosts = shared.hosts.clone();
+        scope.registers = Arc::clone(&shared.registers);
         let mut connection = ConnectionArgs::default();
         let mut driver = DriverArgs::default();
         let mut options = Options::default();
@@ -44,7 +56,7 @@ impl Planner {
             }
         };
         scope.layers.iter().for_each(|layer| merge(layer));
-        if let Some(layer) = play_layer {
+        if let Some(layer) = &shared.layer {
             merge(layer);
             scope.layers.push(Arc::clone(layer));
         }
@@ -83,23 +95,15 @@ impl Planner {
         problems: &mut Vec<Problem>,
     ) -> Option<Vec<PathBuf>> {
         let Some(at) = &raw.vars_files else { return Some(Vec::new()) };
-        let single;
-        let files: Vec<&At<Templated<String>>> = match &at.value {
-            OneOrMany::One(one) => {
-                single = At { value: one.clone(), span: at.span, key: at.key };
-                vec![&single]
-            }
-            OneOrMany::Many(many) => many.iter().collect(),
-        };
-        let frame =
-            Frame::new(Arc::new(scope.clone()), None, None, Arc::default(), BTreeMap::new());
+        let frame = Frame::of_scope(scope.clone());
         let mut paths = Vec::new();
-        for file in files {
-            match frame.value(file, "an item of `vars_files`") {
+        for file in at.each() {
+            match frame.value(&file, "an item of `vars_files`") {
                 Ok(path) => {
                     let path = self.world.path(&path, file.span.map(|span| span.file));
                     if let Err(error) = std::fs::File::open(&path) {
-                        let error = crate::load::unreadable(&path, &error);
+                        let error = crate::load::unreadable(&path, &error)
+                            .with_help("check the path; a relative one starts at the directory of this playbook");
                         problems.push(Problem::new(error, file.span));
                         return None;
                     }

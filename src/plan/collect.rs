@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::diagnostic::Problem;
 use crate::load::decode::{At, Templated};
 use crate::plan::error::PlanError;
-use crate::resolve::render::{FromValue, Miss};
-use crate::resolve::scope::Frame;
+use crate::resolve::FromValue;
+use crate::resolve::frame::Frame;
+use crate::resolve::render::Miss;
 
 /// What rendering one task found besides values.
 #[derive(Debug, Default)]
@@ -51,6 +52,16 @@ impl Collect {
     pub(super) fn error<T>(&mut self, error: PlanError, at: Option<&At<T>>) {
         let span = at.and_then(|at| at.span.or(at.key));
         self.problems.push(Problem::new(error, span));
+    }
+
+    /// Takes over what another found.
+    pub(super) fn absorb(&mut self, found: Self) {
+        self.problems.extend(found.problems);
+        for pending in found.pending {
+            if !self.pending.contains(&pending) {
+                self.pending.push(pending);
+            }
+        }
     }
 
     /// Whether nothing is wrong and nothing is unknown.

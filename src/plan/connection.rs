@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use super::collect::Collect;
 use super::error::PlanError;
+use super::identity::Identity;
+use super::login;
 use super::spec::{ConnectTimeouts, ConnectionSpec, Credentials, HostKeyPolicy};
 use super::store::Store;
-use crate::credential::{KeyError, PrivateKey};
+use crate::credential::PrivateKey;
 use crate::load::decode::{At, Templated};
 use crate::load::request::ConnectionArgs;
 use crate::load::values::{HostKeyPolicyName, Seconds};
-use crate::resolve::scope::Frame;
+use crate::resolve::frame::Frame;
 use crate::secret::Secret;
 
 /// Documented defaults.
@@ -36,7 +38,11 @@ pub(super) fn build(
         reader.collect.error(PlanError::NoHost, args.username.as_ref());
     }
     let before = reader.unknowns();
-    let username = reader.text(args.username.as_ref(), "username");
+    let login = login::read(args, frame, reader.collect);
+    let username = match &login {
+        Some(login) => Some(login.username.clone()),
+        None => reader.text(args.username.as_ref(), "username"),
+    };
     if username.is_none() && reader.unknowns() == before {
         reader.collect.error(PlanError::NoUsername, args.host.as_ref());
     }
@@ -47,6 +53,7 @@ pub(super) fn build(
         pkey: args.pkey.as_ref(),
         key_filename: args.key_filename.as_ref(),
         passphrase: args.passphrase.as_ref(),
+        reference: args.credential_ref.as_ref().zip(login.as_ref()),
         prefix: "",
     });
     let known = reader.unknowns() == before;
@@ -55,11 +62,12 @@ pub(super) fn build(
         password,
         agent: shared.agent && store.has_agent(),
         default_keys: shared.default_keys.clone(),
+        sudo_password: login.and_then(|login| login.sudo_password),
     };
     let proxy = reader.proxy(args, username.as_deref(), &shared);
     let (host, username) = (host?, username?);
     if known {
-        reader.require(&credentials, &username, args.username.as_ref());
+        reader.require(&credentials, &username, false, args.username.as_ref());
     }
     Some(ConnectionSpec {
         host,
@@ -84,19 +92,10 @@ struct Shared {
     default_keys: Vec<Arc<PrivateKey>>,
 }
 
-/// The keys that prove an identity, of the target or of the jump host.
-struct Identity<'a> {
-    password: Option<&'a At<Templated<String>>>,
-    pkey: Option<&'a At<Templated<String>>>,
-    key_filename: Option<&'a At<Templated<String>>>,
-    passphrase: Option<&'a At<Templated<String>>>,
-    prefix: &'static str,
-}
-
-struct Reader<'r> {
-    frame: &'r Arc<Frame>,
-    store: &'r Store,
-    collect: &'r mut Collect,
+pub(super) struct Reader<'r> {
+    pub(super) frame: &'r Arc<Frame>,
+    pub(super) store: &'r Store,
+    pub(super) collect: &'r mut Collect,
 }
 
 impl Reader<'_> {
@@ -104,7 +103,7 @@ impl Reader<'_> {
         self.collect.problems.len() + self.collect.pending.len()
     }
 
-    fn text(&mut self, at: Option<&At<Templated<String>>>, key: &str) -> Option<String> {
+    pub(super) fn text(&mut self, at: Option<&At<Templated<String>>>, key: &str) -> Option<String> {
         let text = self.collect.value(self.frame, at, key)?;
         if text.contains('\0') {
             self.collect.error(PlanError::Nul { what: format!("`{key}`") }, at);
@@ -122,7 +121,11 @@ impl Reader<'_> {
         Some(text)
     }
 
-    fn secret(&mut self, at: Option<&At<Templated<String>>>, key: &str) -> Option<Secret> {
+    pub(super) fn secret(
+        &mut self,
+        at: Option<&At<Templated<String>>>,
+        key: &str,
+    ) -> Option<Secret> {
         let text = self.text(at, key)?;
         Some(self.store.secret(text))
     }
@@ -178,43 +181,6 @@ impl Reader<'_> {
         }
     }
 
-    fn identity(&mut self, identity: Identity<'_>) -> (Vec<Arc<PrivateKey>>, Option<Secret>) {
-        let key = |name: &str| format!("{}{name}", identity.prefix);
-        let password = self.secret(identity.password, &key("password"));
-        let passphrase = self.secret(identity.passphrase, &key("passphrase"));
-        let mut keys = Vec::new();
-        if let Some(text) = self.secret(identity.pkey, &key("pkey")) {
-            let label = format!("`{}`", key("pkey"));
-            let loaded = self.store.key(&text, passphrase.as_ref(), &label);
-            self.file_key(loaded, label, identity.pkey, &mut keys);
-        }
-        let name = key("key_filename");
-        if let Some(path) = self.text(identity.key_filename, &name) {
-            let file = identity.key_filename.and_then(|at| at.span).map(|span| span.file);
-            let full = self.frame.scope().world.path(&path, file);
-            let loaded = self.store.key_file(&full, passphrase.as_ref());
-            self.file_key(loaded, format!("`{name}` {path}"), identity.key_filename, &mut keys);
-        }
-        (keys, password)
-    }
-
-    fn file_key<T>(
-        &mut self,
-        loaded: Result<Arc<PrivateKey>, KeyError>,
-        what: String,
-        at: Option<&At<T>>,
-        keys: &mut Vec<Arc<PrivateKey>>,
-    ) {
-        match loaded {
-            Ok(key) => keys.push(key),
-            Err(error) => {
-                let help = error.help().to_owned();
-                let error = PlanError::PrivateKey { what, reason: error.to_string(), help };
-                self.collect.error(error, at);
-            }
-        }
-    }
-
     /// The jump host. What it lacks of its own comes from the agent and the
     /// default keys, never from the target's secrets.
     fn proxy(
@@ -232,6 +198,7 @@ impl Reader<'_> {
             pkey: args.proxy_pkey.as_ref(),
             key_filename: args.proxy_key_filename.as_ref(),
             passphrase: args.proxy_passphrase.as_ref(),
+            reference: None,
             prefix: "proxy_",
         });
         let bare = keys.is_empty() && password.is_none();
@@ -240,10 +207,11 @@ impl Reader<'_> {
             default_keys: shared.default_keys.clone(),
             keys,
             password,
+            sudo_password: None,
         };
         let username = own.or_else(|| username.map(str::to_owned))?;
         if self.unknowns() == before {
-            self.require(&credentials, &username, args.proxy_host.as_ref());
+            self.require(&credentials, &username, true, args.proxy_host.as_ref());
         }
         Some(Arc::new(ConnectionSpec {
             host,
@@ -258,13 +226,30 @@ impl Reader<'_> {
         }))
     }
 
-    fn require<T>(&mut self, credentials: &Credentials, username: &str, at: Option<&At<T>>) {
+    fn require<T>(
+        &mut self,
+        credentials: &Credentials,
+        username: &str,
+        is_proxy: bool,
+        at: Option<&At<T>>,
+    ) {
         let none = credentials.keys.is_empty()
             && credentials.password.is_none()
             && credentials.default_keys.is_empty()
             && !credentials.agent;
         if none {
-            self.collect.error(PlanError::NoCredential { user: username.to_owned() }, at);
+            let (to, help) = match is_proxy {
+                true => (
+                    "to the jump host ",
+                    "set `proxy_password`, `proxy_key_filename` or `proxy_pkey` in `connection_args`, or start an SSH agent; the target's own are never used there",
+                ),
+                false => (
+                    "",
+                    "set `password`, `key_filename` or `pkey` in `connection_args`, or use `-k` or `--private-key FILE`",
+                ),
+            };
+            let user = username.to_owned();
+            self.collect.error(PlanError::NoCredential { user, to, help }, at);
         }
     }
 }

@@ -1,40 +1,66 @@
-//! Several hosts must not download to one file.
+//! Downloads must not overwrite each other.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::error::PlanError;
-use super::model::{Lane, TaskBody};
+use super::model::{PlannedPlay, TaskBody};
 use super::play::TaskShape;
 use super::spec::Action;
-use crate::diagnostic::Problem;
-use crate::event::ActionKind;
+use crate::diagnostic::{COMMAND_LINE, Problem};
+use crate::load::source::{Sources, Span, shown};
 use crate::transfer::TransferOperation;
 
-/// Reports local paths that more than one host would write.
-pub(super) fn check(lanes: &[Lane], shapes: &[TaskShape], problems: &mut Vec<Problem>) {
-    for (index, shape) in shapes.iter().enumerate() {
-        if shape.header.action != ActionKind::FileTransfer {
-            continue;
-        }
-        let mut targets: HashMap<&PathBuf, usize> = HashMap::new();
-        for lane in lanes {
-            let TaskBody::Ready(steps) = &lane.tasks[index].body else { continue };
+/// Reports each local file of a play that several hosts, or several items of a
+/// loop, would download to.
+pub(super) fn check<'s>(
+    play: &PlannedPlay,
+    shapes: impl Iterator<Item = &'s TaskShape>,
+    sources: &Sources,
+    problems: &mut Vec<Problem>,
+) {
+    let mut targets: BTreeMap<&Path, Vec<(&str, &str)>> = BTreeMap::new();
+    for lane in &play.lanes {
+        for task in &lane.tasks {
+            let TaskBody::Ready(steps) = &task.body else { continue };
             for step in steps.iter().filter(|step| !step.skip) {
                 if let Action::FileTransfer(spec) = &step.action
                     && spec.operation == TransferOperation::Download
                 {
-                    *targets.entry(&spec.local_path).or_default() += 1;
+                    let users = targets.entry(&spec.local_path).or_default();
+                    users.push((&task.header.id, &lane.host));
                 }
             }
         }
-        let mut shared: Vec<_> = targets.into_iter().filter(|(_, count)| *count > 1).collect();
-        shared.sort();
-        for (path, count) in shared {
-            let path = path.display().to_string();
-            let at = shape.raw.value.transfer().and_then(|at| at.value.local_path.as_ref());
-            let span = at.and_then(|at| at.span);
-            problems.push(Problem::new(PlanError::SharedDownload { path, count }, span));
-        }
+    }
+    // A host may well overwrite in a later task what an earlier one brought.
+    targets.retain(|_, users| {
+        let hosts: BTreeSet<&str> = users.iter().map(|(_, host)| *host).collect();
+        let distinct: BTreeSet<_> = users.iter().collect();
+        hosts.len() > 1 || distinct.len() < users.len()
+    });
+    if targets.is_empty() {
+        return;
+    }
+    let shapes: Vec<&TaskShape> = shapes.collect();
+    for (path, users) in targets {
+        let Some((last, _)) = users.last() else { continue };
+        let Some(shape) = shapes.iter().find(|shape| *shape.header.id == **last) else { continue };
+        let transfer = shape.raw.value.transfer();
+        let span = transfer.and_then(|at| at.value.local_path.as_ref()).and_then(|at| at.span);
+        let help = advice(shape, span, sources);
+        let error = PlanError::SharedDownload { path: shown(path), count: users.len(), help };
+        problems.push(Problem::new(error, span));
+    }
+}
+
+fn advice(shape: &TaskShape, span: Option<Span>, sources: &Sources) -> &'static str {
+    let is_ad_hoc = span.is_some_and(|span| sources.get(span.file).name == COMMAND_LINE);
+    if is_ad_hoc {
+        "end LOCAL in `/`, as in `--download REMOTE:LOCAL/`: then each host gets a directory of its own"
+    } else if shape.raw.value.loop_items.is_some() {
+        "make the path differ by host and item: `local_path: \"out/{{ inventory_hostname }}/{{ item }}\"`"
+    } else {
+        "make the path differ by host: `local_path: \"out/{{ inventory_hostname }}/…\"`"
     }
 }

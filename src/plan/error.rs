@@ -20,17 +20,16 @@ pub enum PlanError {
     NoUsername,
     /// A host has nothing to prove an identity with.
     #[error(
-        "no credential to log in with as `{user}`: no password, no key, no agent, and no key in ~/.ssh"
+        "no credential to log in {to}as `{user}`: no password, no key, no agent, and no key in ~/.ssh"
     )]
-    #[diagnostic(
-        code(plan::no_credential),
-        help(
-            "set `password`, `key_filename` or `pkey` in `connection_args`, or use `-k` or `--private-key FILE`"
-        )
-    )]
+    #[diagnostic(code(plan::no_credential), help("{help}"))]
     NoCredential {
         /// The login user.
         user: String,
+        /// `to the jump host `, or nothing.
+        to: &'static str,
+        /// What to set.
+        help: &'static str,
     },
     /// A private key cannot be used.
     #[error("{what}: {reason}")]
@@ -56,10 +55,21 @@ pub enum PlanError {
     },
     /// There is nothing to run.
     #[error("{what} is empty")]
-    #[diagnostic(code(plan::empty), help("give at least one command"))]
+    #[diagnostic(code(plan::empty), help("{help}"))]
     Empty {
         /// The key in backticks.
         what: String,
+        /// What to give.
+        help: &'static str,
+    },
+    /// A command is no text.
+    #[error("{what} must be a text, but the template gives {found}")]
+    #[diagnostic(code(plan::command_type), help("a command is a text, or a list of texts"))]
+    CommandType {
+        /// The key in backticks.
+        what: String,
+        /// What it gave.
+        found: String,
     },
     /// `loop` gives something else than a list.
     #[error("`loop` must give a list, not {found}")]
@@ -92,16 +102,15 @@ pub enum PlanError {
         help: String,
     },
     /// Several hosts would download to one file.
-    #[error("{count} hosts would download to the one local file `{path}`")]
-    #[diagnostic(
-        code(plan::shared_download),
-        help("make the path differ by host: `local_path: \"out/{{{{ inventory_hostname }}}}/…\"`")
-    )]
+    #[error("{count} downloads would write the one local file `{path}`")]
+    #[diagnostic(code(plan::shared_download), help("{help}"))]
     SharedDownload {
         /// The path.
         path: String,
-        /// How many hosts.
+        /// How many of them.
         count: usize,
+        /// How to tell the paths apart.
+        help: &'static str,
     },
     /// A value holds a NUL byte, which nothing on the way can carry.
     #[error("{what} holds a NUL character")]

@@ -8,8 +8,12 @@ mod action;
 mod base;
 mod collect;
 mod connection;
+mod deferred;
 mod downloads;
 mod error;
+mod identity;
+mod login;
+mod merge;
 pub mod model;
 mod name;
 mod play;
@@ -22,7 +26,8 @@ mod task;
 mod transfer;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 pub use error::PlanError;
@@ -34,6 +39,7 @@ use crate::diagnostic::{Problem, Problems};
 use crate::event::HostName;
 use crate::load::decode::{At, nearest};
 use crate::load::playbook::RawTask;
+use crate::load::source::Span;
 use crate::load::{PlaybookContent, RawPlaybook};
 use crate::resolve::pattern;
 use crate::resolve::scope::World;
@@ -82,13 +88,10 @@ pub enum Work<'w> {
 pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<Planned, Problems> {
     let mut problems = Vec::new();
     let limit = match &options.limit {
-        Some(limit) => match pattern::select(&world.inventory, limit) {
-            Ok(hosts) => Some(hosts.into_iter().collect()),
-            Err(errors) => {
-                problems.extend(errors.into_iter().map(|error| Problem::new(error, None)));
-                return Err(Problems::collect(problems));
-            }
-        },
+        Some(limit) => {
+            let hosts = select(&world, limit, "<--limit>").map_err(Problems::collect)?;
+            Some(hosts.into_iter().collect())
+        }
         None => None,
     };
     let planner = Planner {
@@ -146,8 +149,24 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
     for play in plays.iter().filter(|play| play.lanes.is_empty()) {
         warnings.push(format!("no host matches the play `{}`", play.name));
     }
-    let secrets = planner.store.secrets(0);
+    let mut secrets = planner.store.secrets(0);
+    secrets.extend(planner.world.vault.secrets());
     Ok(Planned { plan: Plan { plays, warnings }, secrets })
+}
+
+/// The hosts that a pattern from the command line selects; `name` is what
+/// messages call its place.
+///
+/// # Errors
+/// What is wrong with the pattern, shown within it.
+pub fn select(world: &World, text: &str, name: &str) -> Result<Vec<HostName>, Vec<Problem>> {
+    pattern::select(&world.inventory, text).map_err(|errors| {
+        let file = world.sources.add(name, Path::new("."), text.to_owned());
+        let problem = |(error, range): (_, Range<usize>)| {
+            Problem::new(error, Some(Span { file, start: range.start, len: range.len() }))
+        };
+        errors.into_iter().map(problem).collect()
+    })
 }
 
 /// What planning any play needs.
@@ -184,3 +203,6 @@ impl Planner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

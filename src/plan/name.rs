@@ -1,61 +1,40 @@
 //! What reports call plays and tasks.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Planner;
-use super::play::TaskShape;
-use super::task::HostBase;
 use crate::diagnostic::Problem;
 use crate::load::decode::{At, OneOrMany, Templated};
 use crate::load::layer::Layer;
 use crate::load::playbook::{RawPlay, RawTask};
 use crate::load::request::FILE_TRANSFER;
 use crate::load::values::OperationName;
+use crate::resolve::frame::Frame;
 use crate::resolve::render::Miss;
-use crate::resolve::scope::Frame;
+use crate::resolve::scope::Scope;
+
+const NAME_ADVICE: &str =
+    "a play has one name for all its hosts: it sees the play's `vars` and `-e NAME=…`";
 
 impl Planner {
-    /// The play's name, which may use the play's variables, or else its pattern.
+    /// The play's name. It sees no host, for it is the same for all of them.
     pub(super) fn play_name(
         &self,
         raw: &RawPlay,
-        play_layer: Option<&Arc<Layer>>,
+        layer: Option<&Arc<Layer>>,
         pattern: &str,
         problems: &mut Vec<Problem>,
     ) -> Arc<str> {
-        let frame = self.global_frame(play_layer);
-        match raw.name.as_ref().map(|name| frame.value(name, "`name`")) {
-            Some(Ok(name)) => name.into(),
-            Some(Err(Miss::Problem(problem))) => {
+        let Some(name) = &raw.name else { return pattern.into() };
+        let mut scope = Scope::of_run(&self.world, NAME_ADVICE);
+        scope.layers.extend(layer.cloned());
+        match Frame::of_scope(scope).value(name, "`name`") {
+            Ok(name) => name.into(),
+            Err(Miss::Problem(problem)) => {
                 problems.push(*problem);
                 pattern.into()
             }
-            _ => pattern.into(),
-        }
-    }
-
-    /// The task's name on this host. One that waits for a result keeps its text.
-    pub(super) fn task_name(
-        &self,
-        shape: &TaskShape,
-        base: &Arc<HostBase>,
-        names: &Arc<BTreeSet<Arc<str>>>,
-        problems: &mut Vec<Problem>,
-    ) -> Arc<str> {
-        let Some(at @ At { value: Templated::Template(_), .. }) = &shape.raw.value.name else {
-            return Arc::clone(&shape.header.name);
-        };
-        let scope = Arc::clone(&base.scope);
-        let frame =
-            Frame::new(scope, shape.layer.clone(), None, Arc::clone(names), BTreeMap::new());
-        match frame.value(at, "`name`") {
-            Ok(name) => name.into(),
-            Err(Miss::Pending(_)) => Arc::clone(&shape.header.name),
-            Err(Miss::Problem(problem)) => {
-                problems.push(problem.on_host(&base.scope.host));
-                Arc::clone(&shape.header.name)
-            }
+            Err(Miss::Pending(_)) => pattern.into(),
         }
     }
 }

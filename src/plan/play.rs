@@ -1,24 +1,29 @@
 //! Expands plays over their hosts.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 use minijinja::value::Value;
 
-use super::base::decode_layer;
+use super::base::{Shared, decode_layer};
+use super::deferred::Deferred;
 use super::model::{Lane, PlannedPlay, PlannedTask, TaskBody, TaskHeader};
 use super::name::written_name;
-use super::task::{Deferred, Expansion, HostBase, HostTask};
+use super::task::{Expansion, HostBase, HostTask};
 use super::{Planner, action, downloads};
 use crate::diagnostic::Problem;
 use crate::event::HostName;
-use crate::load::decode::{At, OneOrMany, Templated};
+use crate::load::decode::At;
 use crate::load::layer::Layer;
 use crate::load::playbook::{RawPlay, RawTask};
+use crate::load::source::Span;
+use crate::resolve::frame::Frame;
 use crate::resolve::pattern;
 use crate::resolve::render::Miss;
-use crate::resolve::scope::{Frame, Scope};
+use crate::resolve::scope::Scope;
 
+const HOSTS_ADVICE: &str = "`hosts` is read before any host is known, so it sees only what is given for the whole run: `-e NAME=…`";
 /// The names that earlier tasks of each host register.
 pub(super) type Known = HashMap<HostName, Arc<BTreeSet<Arc<str>>>>;
 
@@ -43,71 +48,76 @@ impl Planner {
         let tags = raw.tags.as_ref().map(|tags| tags.value.0.as_slice()).unwrap_or_default();
         let tasks = raw.tasks.iter().flat_map(|tasks| &tasks.value);
         let shapes = self.shapes(number, tasks, tags, problems);
-        let play_layer = raw.vars.as_ref().map(|vars| Arc::new(decode_layer(vars, problems)));
-        let name = self.play_name(raw, play_layer.as_ref(), &pattern, problems);
         let names = hosts.iter().map(ToString::to_string).collect::<Vec<_>>();
         let play_hosts = Value::from(names);
+        let play_layer = raw.vars.as_ref().map(|vars| Arc::new(decode_layer(vars, problems)));
+        let name = self.play_name(raw, play_layer.as_ref(), &pattern, problems);
+        let registers = shapes.iter().filter_map(|shape| shape.header.register.clone());
+        let registers = Arc::new(registers.collect());
+        let shared = Shared { layer: play_layer, hosts: play_hosts, registers };
         let mut lanes = Vec::with_capacity(hosts.len());
         for host in hosts {
-            let Some(base) = self.base(raw, play_layer.as_ref(), &host, &play_hosts, problems)
-            else {
+            let Some(base) = self.base(raw, &shared, &host, problems) else {
                 continue;
             };
             let base = Arc::new(base);
             lanes.push(self.lane(&host, &base, &shapes, known, problems));
         }
-        downloads::check(&lanes, &shapes, problems);
-        let tasks = shapes.into_iter().map(|shape| shape.header).collect();
-        Some(PlannedPlay { name, tasks, lanes })
+        let tasks = shapes.iter().map(|shape| Arc::clone(&shape.header)).collect();
+        let planned = PlannedPlay { name, tasks, lanes };
+        downloads::check(&planned, shapes.iter(), &self.world.sources, problems);
+        Some(planned)
     }
 
     /// The play's pattern and the hosts that it and the limit select.
     fn hosts(&self, raw: &RawPlay, problems: &mut Vec<Problem>) -> Option<(String, Vec<HostName>)> {
         let at = raw.hosts.as_ref()?;
         // A pattern belongs to no host yet: it sees what is given for the whole run.
-        let frame = self.global_frame(None);
-        let parts: Vec<&At<Templated<String>>>;
-        let single;
-        match &at.value {
-            OneOrMany::One(one) => {
-                single = At { value: one.clone(), span: at.span, key: at.key };
-                parts = vec![&single];
-            }
-            OneOrMany::Many(many) => parts = many.iter().collect(),
-        }
-        let mut rendered = Vec::new();
-        for part in parts {
-            match frame.value(part, "`hosts`") {
-                Ok(text) => rendered.push(text),
+        let frame = Frame::of_scope(Scope::of_run(&self.world, HOSTS_ADVICE));
+        let mut parts: Vec<(String, Option<Span>)> = Vec::new();
+        let before = problems.len();
+        for part in at.each() {
+            match frame.value(&part, "`hosts`") {
+                Ok(text) => parts.push((text, part.span)),
                 Err(Miss::Problem(problem)) => problems.push(*problem),
                 Err(Miss::Pending(_)) => {}
             }
         }
-        let pattern = rendered.join(",");
-        let hosts = match pattern::select(&self.world.inventory, &pattern) {
-            Ok(hosts) => hosts,
-            Err(errors) => {
-                problems.extend(errors.into_iter().map(|error| Problem::new(error, at.span)));
-                return None;
+        if problems.len() > before {
+            return None;
+        }
+        let pattern = parts.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(",");
+        match pattern::select(&self.world.inventory, &pattern) {
+            Ok(mut hosts) => {
+                if let Some(limit) = &self.limit {
+                    hosts.retain(|host| limit.contains(host));
+                }
+                Some((pattern, hosts))
             }
-        };
-        let hosts: Vec<HostName> = match &self.limit {
-            Some(limit) => hosts.into_iter().filter(|host| limit.contains(host)).collect(),
-            None => hosts,
-        };
-        Some((pattern, hosts))
+            Err(errors) => {
+                let place = |range| self.place_in(&parts, range).or(at.span);
+                problems.extend(
+                    errors.into_iter().map(|(error, range)| Problem::new(error, place(range))),
+                );
+                None
+            }
+        }
     }
 
-    /// What is the same on all hosts: what is given for the whole run, and the
-    /// play's own variables.
-    pub(super) fn global_frame(&self, play_layer: Option<&Arc<Layer>>) -> Arc<Frame> {
-        let scope = Scope {
-            world: Arc::clone(&self.world),
-            host: "all".into(),
-            layers: play_layer.into_iter().cloned().collect(),
-            play_hosts: Value::from(Vec::<String>::new()),
-        };
-        Frame::new(Arc::new(scope), None, None, Arc::default(), BTreeMap::new())
+    /// Where a part of the joined pattern stands.
+    fn place_in(&self, parts: &[(String, Option<Span>)], range: Range<usize>) -> Option<Span> {
+        let mut start = 0;
+        for (text, span) in parts {
+            let end = start + text.len();
+            if range.start >= start && range.end <= end {
+                let span = (*span)?;
+                let source = self.world.sources.get(span.file);
+                let inner = range.start - start..range.end - start;
+                return crate::load::part(&source.text, span, text, inner).or(Some(span));
+            }
+            start = end + 1;
+        }
+        None
     }
 
     /// The play's tasks that the tags select, with the ids that all its tasks have.
@@ -161,8 +171,13 @@ impl Planner {
                 flags: Arc::clone(&self.flags),
                 store: Arc::clone(&self.store),
             };
-            let ttl = task.ttl();
             let expansion = task.expand(None);
+            let (mut name, mut ttl) = (Arc::clone(&shape.header.name), None);
+            // A task that will not run may lack what its name and the rest need.
+            if !matches!(expansion, Expansion::Skipped) {
+                name = task.name(problems).unwrap_or(name);
+                ttl = task.ttl(problems);
+            }
             let body = match expansion {
                 Expansion::Skipped => TaskBody::Skipped,
                 Expansion::Steps(steps) => {
@@ -182,7 +197,6 @@ impl Planner {
                     TaskBody::Skipped
                 }
             };
-            let name = self.task_name(shape, base, names, problems);
             tasks.push(PlannedTask { header: Arc::clone(&shape.header), name, ttl, body });
             if let Some(name) = &shape.header.register
                 && !names.contains(name)

@@ -5,15 +5,16 @@ use std::sync::{Arc, OnceLock};
 use indexmap::IndexMap;
 use minijinja::value::Value;
 
-use super::Planner;
 use super::model::PlannedPlay;
 use super::play::{Known, TaskShape};
 use super::task::HostBase;
+use super::{Planner, downloads};
 use crate::diagnostic::Problem;
 use crate::event::HostName;
 use crate::load::decode::{At, Templated};
 use crate::load::playbook::RawTask;
 use crate::load::request::{ConnectionArgs, DriverArgs, Options};
+use crate::resolve::frame::Frame;
 use crate::resolve::scope::Scope;
 
 impl Planner {
@@ -31,10 +32,10 @@ impl Planner {
         let headers = shapes.iter().map(|shape| Arc::clone(&shape.header)).collect();
         let mut hosts: IndexMap<HostName, Vec<TaskShape>> = IndexMap::new();
         for shape in shapes {
-            hosts.entry(host_of(&shape.raw.value)).or_default().push(shape);
+            hosts.entry(self.host_of(&shape)).or_default().push(shape);
         }
-        let lanes = hosts.into_iter().map(|(host, shapes)| {
-            let mut scope = Scope::of_host(&self.world, &host);
+        let lanes = hosts.iter().map(|(host, shapes)| {
+            let mut scope = Scope::of_host(&self.world, host);
             scope.play_hosts = Value::from(vec![host.to_string()]);
             let base = HostBase {
                 scope: Arc::new(scope),
@@ -44,18 +45,22 @@ impl Planner {
                 options: Options::default(),
                 spec: OnceLock::new(),
             };
-            self.lane(&host, &Arc::new(base), &shapes, known, problems)
+            self.lane(host, &Arc::new(base), shapes, known, problems)
         });
         let lanes = lanes.collect();
-        PlannedPlay { name: name.into(), tasks: headers, lanes }
+        let play = PlannedPlay { name: name.into(), tasks: headers, lanes };
+        downloads::check(&play, hosts.values().flatten(), &self.world.sources, problems);
+        play
     }
-}
 
-/// The host that a request names; its text when that is a template.
-fn host_of(raw: &RawTask) -> HostName {
-    let args = raw.connection_args.as_ref().map(|at| &at.value);
-    match args.and_then(|args| args.host.as_ref()).map(|at| &at.value) {
-        Some(Templated::Value(host) | Templated::Template(host)) => host.as_str().into(),
-        None => "(no host)".into(),
+    /// The host that a request names; its text while that is a template which
+    /// cannot be rendered.
+    fn host_of(&self, shape: &TaskShape) -> HostName {
+        let args = shape.raw.value.connection_args.as_ref().map(|at| &at.value);
+        let Some(at) = args.and_then(|args| args.host.as_ref()) else { return "(no host)".into() };
+        let (Templated::Value(text) | Templated::Template(text)) = &at.value;
+        let mut scope = Scope::of_run(&self.world, "");
+        scope.layers.extend(shape.layer.clone());
+        Frame::of_scope(scope).value(at, "`host`").unwrap_or_else(|_| text.clone()).into()
     }
 }

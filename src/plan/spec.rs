@@ -59,6 +59,9 @@ pub struct Credentials {
     pub password: Option<Secret>,
     /// The keys found in `~/.ssh` (`look_for_keys`).
     pub default_keys: Vec<Arc<PrivateKey>>,
+    /// What `credential_ref` has for sudo: no way to log in, and what sudo gets
+    /// where `sudo_password` is not set.
+    pub sudo_password: Option<Secret>,
 }
 
 /// How long each stage of connecting may take.

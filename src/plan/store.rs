@@ -92,7 +92,7 @@ impl Store {
         let loaded = load().map(Arc::new);
         let mut cache = self.cache();
         if let Ok(key) = &loaded {
-            cache.secrets.push(key.pem.clone());
+            cache.secrets.extend([key.pem.clone(), key.written.clone()]);
         }
         cache.keys.insert(id, loaded.clone());
         loaded
@@ -102,7 +102,8 @@ impl Store {
     pub(super) fn default_keys(&self) -> &[Arc<PrivateKey>] {
         self.defaults.get_or_init(|| {
             let keys: Vec<_> = PrivateKey::defaults(&self.home).into_iter().map(Arc::new).collect();
-            self.cache().secrets.extend(keys.iter().map(|key| key.pem.clone()));
+            let texts = keys.iter().flat_map(|key| [key.pem.clone(), key.written.clone()]);
+            self.cache().secrets.extend(texts);
             keys
         })
     }

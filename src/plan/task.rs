@@ -2,25 +2,27 @@
 //! that it waits for are there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use minijinja::value::{Serde, Value, ValueKind};
 
 use super::collect::Collect;
 use super::error::PlanError;
-use super::model::{DeferredBody, Registered, Resolution, Step};
-use super::spec::{ConnectionSpec, QueueStrategy};
+use super::model::{Registered, Step};
+use super::spec::{Action, ConnectionSpec, QueueStrategy};
 use super::store::Store;
 use super::{action, connection};
 use crate::diagnostic::Problem;
-use crate::failure::{ErrorCode, Failure};
 use crate::load::decode::{At, OneOrMany};
 use crate::load::layer::Layer;
 use crate::load::playbook::{Condition, LoopItems, RawTask};
 use crate::load::request::{ConnectionArgs, DriverArgs, Options};
 use crate::load::values::QueueStrategyName;
-use crate::resolve::scope::{Frame, Scope};
+use crate::resolve::describe;
+use crate::resolve::frame::Frame;
+use crate::resolve::render::Miss;
+use crate::resolve::scope::Scope;
 
 /// Request arguments that no task's own stand in: those from command-line flags.
 #[derive(Debug, Clone, Default)]
@@ -88,31 +90,46 @@ impl HostTask {
             None => Arc::clone(&self.pending),
         };
         let scope = Arc::clone(&self.base.scope);
-        let frame = Frame::new(scope, self.layer.clone(), None, pending, registered);
+        let frame = Frame::new(scope, self.layer.clone(), pending, registered);
         let mut collect = Collect::default();
         let mut condition_failed = false;
         let mut steps = Vec::new();
-        match self.items(&frame, &mut collect) {
-            Some(Items::None) => match self.holds(&frame, &mut collect) {
-                Some(false) => return Expansion::Skipped,
-                holds => {
-                    condition_failed = holds.is_none() && !collect.problems.is_empty();
-                    steps.extend(self.step(&frame, None, &mut collect));
-                }
-            },
+        let items = self.items(&frame, &mut collect);
+        let is_plain = matches!(items, Some(Items::None));
+        let frames: Vec<(Arc<Frame>, Option<serde_json::Value>)> = match items {
+            Some(Items::None) => vec![(frame, None)],
             Some(Items::List(items)) => {
-                for item in items {
-                    let frame = frame.with_item(item.clone());
+                let item = |item: Value| {
                     let shown = serde_json::to_value(&item).unwrap_or_default();
-                    let holds = self.holds(&frame, &mut collect);
-                    condition_failed |= holds.is_none() && !collect.problems.is_empty();
-                    if let Some(mut step) = self.step(&frame, Some(shown), &mut collect) {
-                        step.skip = holds == Some(false);
-                        steps.push(step);
-                    }
-                }
+                    (frame.with_item(item), Some(shown))
+                };
+                items.into_iter().map(item).collect()
             }
-            None => {}
+            // What there is to loop over is not known yet. The rest can be looked at.
+            None if collect.problems.is_empty() => {
+                vec![(frame.with_maybe(["item".to_owned()]), None)]
+            }
+            None => Vec::new(),
+        };
+        for (frame, item) in frames {
+            let holds = self.holds(&frame, &mut collect);
+            if holds == Some(false) && is_plain {
+                return Expansion::Skipped;
+            }
+            condition_failed |= holds.is_none() && !collect.problems.is_empty();
+            // What an undecided condition asks for may be there by then.
+            let frame = match holds {
+                None => frame.with_maybe(self.asked_for()),
+                Some(_) => frame,
+            };
+            // An item that is left out may lack what the others need.
+            let mut found = Collect::default();
+            let step = self.step(&frame, item, &mut found);
+            match holds {
+                Some(false) => found.pending.clear(),
+                _ => collect.absorb(found),
+            }
+            steps.extend(step.map(|step| Step { skip: holds == Some(false), ..step }));
         }
         if !collect.problems.is_empty() {
             let host = &self.base.scope.host;
@@ -121,25 +138,56 @@ impl HostTask {
         }
         match collect.pending.is_empty() {
             true => Expansion::Steps(steps),
-            false => Expansion::Pending(collect.pending),
+            false => Expansion::Pending(
+                // Names that are nobody's result only stopped the look ahead.
+                collect.pending.into_iter().filter(|name| self.awaits(name)).collect(),
+            ),
         }
     }
 
-    /// The task's `driver_args`, merged along the whole chain.
-    fn driver_args(&self) -> DriverArgs {
-        let own = self.raw.value.driver_args.as_ref().map(|at| at.value.clone());
-        let mut args = own.unwrap_or_default().over(&self.base.driver);
-        for layer in &self.base.scope.world.extra {
-            if let Some(extra) = &layer.driver {
-                args = DriverArgs::clone(extra).over(&args);
+    /// Whether the task can wait for this: a result, or a secret that is not read.
+    fn awaits(&self, name: &Arc<str>) -> bool {
+        self.pending.contains(name) || *name == Frame::unread().0
+    }
+
+    /// What the task sees besides results, for what is not part of its steps.
+    fn outline(&self) -> Arc<Frame> {
+        let scope = Arc::clone(&self.base.scope);
+        let pending = Arc::clone(&self.pending);
+        let frame = Frame::new(scope, self.layer.clone(), pending, BTreeMap::new());
+        let item = self.raw.value.loop_items.as_ref().map(|_| "item".to_owned());
+        frame.with_maybe(self.asked_for().into_iter().chain(item))
+    }
+
+    fn asked_for(&self) -> Vec<String> {
+        let conditions = self.raw.value.when.iter().flat_map(At::each);
+        conditions.flat_map(|at| Frame::asked_for(&at.value)).collect()
+    }
+
+    /// The task's name on this host; `None` when it waits for a result.
+    pub(super) fn name(&self, problems: &mut Vec<Problem>) -> Option<Arc<str>> {
+        let at = self.raw.value.name.as_ref()?;
+        match self.outline().value(at, "`name`") {
+            Ok(name) => Some(name.into()),
+            Err(Miss::Pending(_)) => None,
+            Err(Miss::Problem(problem)) => {
+                problems.push(problem.on_host(&self.base.scope.host));
+                None
             }
         }
-        self.flags.driver.clone().over(&args)
     }
 
-    fn options(&self) -> Options {
-        let own = self.raw.value.options.as_ref().map(|at| at.value.clone());
-        own.unwrap_or_default().over(&self.base.options)
+    /// How long the result is kept.
+    pub(super) fn ttl(&self, problems: &mut Vec<Problem>) -> Option<Duration> {
+        let at = self.options().ttl?;
+        match self.outline().value(&at, "`ttl`") {
+            Ok(seconds) => Some(Duration::from_secs(seconds)),
+            Err(Miss::Pending(_)) => None,
+            Err(Miss::Problem(problem)) => {
+                problems.push(problem.on_host(&self.base.scope.host));
+                None
+            }
+        }
     }
 
     fn items(&self, frame: &Arc<Frame>, collect: &mut Collect) -> Option<Items> {
@@ -153,8 +201,9 @@ impl HostTask {
         };
         match (value.kind(), value.try_iter()) {
             (ValueKind::Seq | ValueKind::Iterable, Ok(items)) => Some(Items::List(items.collect())),
-            (kind, _) => {
-                let error = PlanError::LoopType { found: format!("a {kind}") };
+            _ if frame.is_unread() => collect.take(Err(Miss::Pending(Frame::unread()))),
+            _ => {
+                let error = PlanError::LoopType { found: describe(&value) };
                 collect.error(error, Some(at));
                 None
             }
@@ -192,8 +241,14 @@ impl HostTask {
         let connection = self.connection(frame, collect);
         let strategy =
             collect.value(frame, self.options().queue_strategy.as_ref(), "queue_strategy");
-        let action =
+        let mut action =
             action::build(&self.raw.value, &self.driver_args(), frame, &self.store, collect);
+        if let (Some(connection), Some(Action::Config(config))) = (&connection, &mut action)
+            && let Some(sudo) = &mut config.exec.sudo
+            && sudo.password.is_none()
+        {
+            sudo.password.clone_from(&connection.credentials.sudo_password);
+        }
         Some(Step {
             item,
             skip: false,
@@ -207,95 +262,27 @@ impl HostTask {
     }
 
     fn connection(&self, frame: &Arc<Frame>, collect: &mut Collect) -> Option<Arc<ConnectionSpec>> {
-        let own = self.raw.value.connection_args.as_ref();
-        if let (None, Some(Some(spec))) = (own, self.base.spec.get()) {
+        // A connection that a task's own arguments, variables or items shape is its own.
+        let raw = &self.raw.value;
+        let is_shared =
+            raw.connection_args.is_none() && self.layer.is_none() && raw.loop_items.is_none();
+        if let (true, Some(Some(spec))) = (is_shared, self.base.spec.get()) {
             return Some(Arc::clone(spec));
         }
-        let mut args = match own {
-            Some(own) => own.value.clone().over(&self.base.connection),
-            None => self.base.connection.clone(),
-        };
-        for layer in &self.base.scope.world.extra {
-            if let Some(extra) = &layer.connection {
-                args = ConnectionArgs::clone(extra).over(&args);
-            }
-        }
-        let args = self.flags.connection.clone().over(&args);
         let default = self.base.default_address.as_deref();
         let mut found = Collect::default();
+        let args = self.connection_args();
         let spec = connection::build(&args, default, frame, &self.store, &mut found);
         let spec = spec.filter(|_| found.is_clear()).map(Arc::new);
-        // A connection that a task's own variables or items shaped is its own.
-        if own.is_none() && self.layer.is_none() && self.raw.value.loop_items.is_none() {
+        if is_shared {
             let _ = self.base.spec.set(spec.clone());
         }
-        collect.problems.extend(found.problems);
-        for pending in found.pending {
-            if !collect.pending.contains(&pending) {
-                collect.pending.push(pending);
-            }
-        }
+        collect.absorb(found);
         spec
-    }
-
-    /// How long the result is kept.
-    pub(super) fn ttl(&self) -> Option<std::time::Duration> {
-        let scope = Arc::clone(&self.base.scope);
-        let frame =
-            Frame::new(scope, self.layer.clone(), None, Arc::clone(&self.pending), BTreeMap::new());
-        let mut collect = Collect::default();
-        let ttl = collect.value(&frame, self.options().ttl.as_ref(), "ttl")?;
-        Some(std::time::Duration::from_secs(ttl))
     }
 }
 
 enum Items {
     None,
     List(Vec<Value>),
-}
-
-/// A task that waits for results of earlier ones.
-pub(super) struct Deferred {
-    pub(super) task: HostTask,
-    pub(super) awaits: Vec<Arc<str>>,
-}
-
-impl fmt::Debug for Deferred {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deferred").field("awaits", &self.awaits).finish_non_exhaustive()
-    }
-}
-
-impl DeferredBody for Deferred {
-    fn resolve(&self, registered: &Registered) -> Result<Resolution, Failure> {
-        let before = self.task.store.secret_count();
-        match self.task.expand(Some(registered)) {
-            Expansion::Skipped => Ok(Resolution::Skipped),
-            Expansion::Steps(steps) => {
-                let secrets = self.task.store.secrets(before);
-                Ok(Resolution::Steps { steps, secrets })
-            }
-            Expansion::Pending(names) => {
-                let message = format!("`{}` has no result on this host", names.join("`, `"));
-                Err(Failure::new(ErrorCode::TemplateFailed, message))
-            }
-            Expansion::Wrong { problems, condition } => {
-                let code = match condition {
-                    true => ErrorCode::ConditionFailed,
-                    false => ErrorCode::TemplateFailed,
-                };
-                let sources = &self.task.base.scope.world.sources;
-                let mut failure = Failure::new(code, "the task cannot be rendered");
-                if let Some(problem) = problems.first() {
-                    failure.message = problem.one_line(sources);
-                    failure.help = problem.advice();
-                }
-                Err(failure)
-            }
-        }
-    }
-
-    fn awaits(&self) -> &[Arc<str>] {
-        &self.awaits
-    }
 }

@@ -9,9 +9,9 @@ use super::error::PlanError;
 use super::spec::TransferSpec;
 use crate::load::decode::{At, Templated};
 use crate::load::request::FileTransfer;
-use crate::load::source::Span;
+use crate::load::source::{Span, shown};
 use crate::load::values::{Limit, OperationName};
-use crate::resolve::scope::Frame;
+use crate::resolve::frame::Frame;
 use crate::transfer::TransferOperation;
 
 /// Documented default of `chunk_size`: 32 KiB.
@@ -61,10 +61,11 @@ pub(super) fn build(
         };
         collect.error(error, args.template.as_ref());
     }
-    let (operation, shown, remote_path) = (operation?, local?, remote?);
+    let (operation, shown) = (operation?, local?);
     let file = args.local_path.as_ref().and_then(|at| at.span).map(|span| span.file);
     let local_path = frame.scope().world.path(&shown, file);
     let mut content = None;
+    // The file must be there, whatever else has to wait for a result.
     if operation == TransferOperation::Upload {
         match template {
             true if recursive => {}
@@ -72,6 +73,7 @@ pub(super) fn build(
             false => check_source(&local_path, recursive, args.local_path.as_ref(), collect),
         }
     }
+    let remote_path = remote?;
     Some(TransferSpec {
         operation,
         local_path,
@@ -101,7 +103,8 @@ fn path(
     let path: String = collect.value(frame, at, key)?;
     let what = format!("`{key}`");
     if path.is_empty() {
-        collect.error(PlanError::Empty { what }, at);
+        let help = "name a file";
+        collect.error(PlanError::Empty { what, help }, at);
         return None;
     }
     if path.contains('\0') {
@@ -137,7 +140,9 @@ fn user_or_group(
 fn local_error(path: &Path, error: &std::io::Error) -> PlanError {
     use std::io::ErrorKind;
     let help = match error.kind() {
-        ErrorKind::NotFound => "relative paths start at the directory of the file that writes them",
+        ErrorKind::NotFound => {
+            "check the path; a relative one starts at the directory of the file that it is written in, on the command line at the current one"
+        }
         ErrorKind::PermissionDenied => "check the permissions of the file and its directories",
         ErrorKind::IsADirectory => {
             "name a file, or set `recursive: true` to transfer what the directory contains"
@@ -156,7 +161,7 @@ fn local_error(path: &Path, error: &std::io::Error) -> PlanError {
         ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
         _ => error.to_string(),
     };
-    PlanError::LocalFile { path: path.display().to_string(), reason, help: help.to_owned() }
+    PlanError::LocalFile { path: shown(path), reason, help: help.to_owned() }
 }
 
 /// The source of an upload must be a readable file, or directory where it is to be

@@ -8,7 +8,7 @@ use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior};
 use regex::Regex;
 
-use super::scope::Frame;
+use super::frame::Frame;
 
 /// The name under which functions find the frame that they are called in. No
 /// template can spell it.
@@ -32,7 +32,7 @@ pub(super) fn environment() -> Environment<'static> {
     environment.add_filter("regex_replace", regex_replace);
     environment.add_function("env", env);
     environment.add_function("file", file);
-    environment.add_function("vault", vault);
+    environment.add_function("vault", super::vault::vault);
     environment
 }
 
@@ -91,10 +91,4 @@ fn file(state: &State<'_, '_>, path: &str) -> Result<Value, Error> {
     std::fs::read_to_string(&path)
         .map(|text| Value::from(text.trim_end_matches('\n')))
         .map_err(|error| failed(format!("cannot read `{}`: {error}", path.display())))
-}
-
-fn vault(path: &str) -> Result<Value, Error> {
-    Err(failed(format!(
-        "`vault('{path}')`: vault credentials are not supported yet; use `env('NAME')` or `file('PATH')`"
-    )))
 }

@@ -16,6 +16,10 @@ pub enum ResolveError {
         /// A suggestion, or the known groups.
         help: String,
     },
+    /// A pattern names nothing at all.
+    #[error("the host pattern is empty")]
+    #[diagnostic(code(resolve::empty_pattern), help("write `all` where every host is meant"))]
+    EmptyPattern,
     /// A pattern cannot be read.
     #[error("the host pattern `{pattern}` cannot be read: {reason}")]
     #[diagnostic(
@@ -55,13 +59,37 @@ pub enum ResolveError {
     },
     /// A template cannot be parsed.
     #[error("the template cannot be read: {message}")]
-    #[diagnostic(
-        code(resolve::template_syntax),
-        help("templates are written `{{{{ expression }}}}` and `{{% statement %}}`")
-    )]
+    #[diagnostic(code(resolve::template_syntax), help("{help}"))]
     TemplateSyntax {
         /// What minijinja said.
         message: String,
+        /// What to do.
+        help: String,
+    },
+    /// A template uses a filter or a test that the language does not have.
+    #[error("there is no {what} `{name}`")]
+    #[diagnostic(code(resolve::unknown_filter), help("{help}"))]
+    UnknownTool {
+        /// `filter` or `test`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+        /// A suggestion.
+        help: String,
+    },
+    /// A variable's value has a tag that says what sshoal cannot do.
+    #[error("the variable `{name}` is a `!{tag}` value, which sshoal cannot read")]
+    #[diagnostic(
+        code(resolve::tagged),
+        help(
+            "give the plain value, for example from `{{{{ env('NAME') }}}}` or `{{{{ file('PATH') }}}}`"
+        )
+    )]
+    Tagged {
+        /// The variable.
+        name: String,
+        /// The tag, without its `!`.
+        tag: String,
     },
     /// A template failed while it was rendered.
     #[error("the template fails: {message}")]

@@ -104,6 +104,12 @@ impl Inventory {
         self.groups.get(name)
     }
 
+    /// Every layer of variables, in no order.
+    pub(super) fn layers(&self) -> impl Iterator<Item = &Arc<Layer>> {
+        let groups = self.groups.values().flat_map(|group| &group.layers);
+        groups.chain(self.hosts.values().flat_map(|host| &host.own))
+    }
+
     fn add(&mut self, raw: RawGroup) {
         let name: Arc<str> = raw.name.value.into();
         let mut direct = Vec::new();
@@ -139,8 +145,8 @@ impl Inventory {
 
     /// Computes depths, members and every host's layers.
     fn connect(&mut self) -> Result<(), Vec<Problem>> {
-        self.find_cycle()?;
         self.adopt_strays();
+        self.find_cycle()?;
         let order = self.by_depth();
         let members: Vec<BTreeSet<usize>> =
             self.groups.values().map(|group| self.members(group)).collect();
@@ -194,19 +200,24 @@ impl Inventory {
 
     /// Group indices, parents before children and equals by name; sets the depths.
     fn by_depth(&mut self) -> Vec<usize> {
-        // Without cycles, the longest path from `all` settles within as many
-        // rounds as there are levels.
-        let mut changed = true;
-        while changed {
-            changed = false;
-            for index in 0..self.groups.len() {
-                let depth = self.groups[index].depth + 1;
-                for (child, _) in self.groups[index].children.clone() {
-                    let child = self.groups.get_mut(&child).expect("children were added");
-                    if child.depth < depth {
-                        child.depth = depth;
-                        changed = true;
-                    }
+        // A group's depth is settled once all its parents are: the longest path counts.
+        let mut parents = vec![0_usize; self.groups.len()];
+        let index = |name: &Arc<str>| self.groups.get_index_of(name).expect("children were added");
+        let children: Vec<Vec<usize>> = self
+            .groups
+            .values()
+            .map(|group| group.children.iter().map(|(child, _)| index(child)).collect())
+            .collect();
+        children.iter().flatten().for_each(|&child| parents[child] += 1);
+        let mut settled: Vec<usize> = (0..parents.len()).filter(|&at| parents[at] == 0).collect();
+        while let Some(at) = settled.pop() {
+            let depth = self.groups[at].depth + 1;
+            for &child in &children[at] {
+                let group = &mut self.groups[child];
+                group.depth = group.depth.max(depth);
+                parents[child] -= 1;
+                if parents[child] == 0 {
+                    settled.push(child);
                 }
             }
         }
@@ -240,8 +251,10 @@ impl Inventory {
         for name in self.groups.keys() {
             // The groups from `name` down to the current one, each with its next child.
             let mut path: Vec<(&str, usize)> = vec![(name, 0)];
+            let mut open: HashSet<&str> = [&**name].into();
             while let Some((group, next)) = path.last_mut() {
                 let Some((child, place)) = self.groups[*group].children.get(*next) else {
+                    open.remove(group);
                     done.insert(group);
                     path.pop();
                     continue;
@@ -250,12 +263,15 @@ impl Inventory {
                 if done.contains(&**child) {
                     continue;
                 }
-                if let Some(start) = path.iter().position(|(name, _)| *name == &**child) {
+                if open.contains(&**child) {
+                    let start = path.iter().position(|(name, _)| *name == &**child);
+                    let start = start.unwrap_or_default();
                     let names: Vec<&str> = path[start..].iter().map(|(name, _)| *name).collect();
                     let path = [names.join(" → "), child.to_string()].join(" → ");
                     let error = ResolveError::GroupCycle { group: child.to_string(), path };
                     return Err(vec![Problem::new(error, *place)]);
                 }
+                open.insert(child);
                 path.push((child, 0));
             }
         }

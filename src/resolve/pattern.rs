@@ -1,6 +1,7 @@
 //! Host patterns: `web:db`, `web:!web-03`, `web:&staging`, `web[0:2]`, `~regex`.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use regex::Regex;
 
@@ -16,20 +17,29 @@ use crate::load::decode::nearest;
 /// pattern with only `&` and `!` parts starts from all hosts.
 ///
 /// # Errors
-/// A part that cannot be read, or names nothing in the inventory.
-pub fn select(inventory: &Inventory, pattern: &str) -> Result<Vec<HostName>, Vec<ResolveError>> {
+/// A part that cannot be read, or names nothing in the inventory; each with its
+/// place in the pattern. An empty pattern, which a missing value easily gives, is
+/// an error too and never means all hosts.
+pub fn select(
+    inventory: &Inventory,
+    pattern: &str,
+) -> Result<Vec<HostName>, Vec<(ResolveError, Range<usize>)>> {
     let mut errors = Vec::new();
+    let parts = parts(pattern);
+    if parts.is_empty() {
+        return Err(vec![(ResolveError::EmptyPattern, 0..pattern.len())]);
+    }
     let mut joined: Option<BTreeSet<usize>> = None;
     let mut kept: Vec<BTreeSet<usize>> = Vec::new();
     let mut removed = BTreeSet::new();
-    for part in parts(pattern) {
+    for (at, part) in parts {
         let (sign, name) = match part.split_at_checked(1) {
             Some(("!", name)) => ('!', name),
             Some(("&", name)) => ('&', name),
             _ => ('+', part),
         };
         match members(inventory, name, pattern) {
-            Err(error) => errors.push(error),
+            Err(error) => errors.push((error, at + part.len() - name.len()..at + part.len())),
             Ok(hosts) => match sign {
                 '!' => removed.extend(hosts),
                 '&' => kept.push(hosts),
@@ -51,7 +61,7 @@ pub fn select(inventory: &Inventory, pattern: &str) -> Result<Vec<HostName>, Vec
 }
 
 /// Splits at `:` and `,`, but not within brackets (`web[0:2]`) nor in a regex.
-fn parts(pattern: &str) -> Vec<&str> {
+fn parts(pattern: &str) -> Vec<(usize, &str)> {
     let mut parts = Vec::new();
     let mut rest = pattern;
     while !rest.is_empty() {
@@ -63,7 +73,8 @@ fn parts(pattern: &str) -> Vec<&str> {
         };
         let part = rest[..end].trim();
         if !part.is_empty() {
-            parts.push(part);
+            let lead = end - rest[..end].trim_start().len();
+            parts.push((pattern.len() - rest.len() + lead, part));
         }
         rest = rest.get(end + 1..).unwrap_or_default();
     }
@@ -100,7 +111,9 @@ fn members(
     }
     if let Some(regex) = name.strip_prefix('~') {
         let regex = Regex::new(&format!("^(?:{regex})")).map_err(|error| {
-            bad(error.to_string().lines().last().unwrap_or_default().trim().to_owned())
+            let reason = error.to_string();
+            let reason = reason.lines().last().unwrap_or_default().trim();
+            bad(reason.trim_start_matches("error: ").to_owned())
         })?;
         return Ok(matching(inventory, |name| regex.is_match(name)));
     }

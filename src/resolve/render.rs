@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use minijinja::value::{Value, ValueKind};
-use minijinja::{Error, ErrorKind};
+use minijinja::value::Value;
+use minijinja::{Error, ErrorKind, Expression, Template};
 
+use super::convert::{FromValue, describe, truth};
 use super::error::ResolveError;
-use super::scope::Frame;
+use super::fault::Rendering;
+use super::frame::Frame;
 use crate::diagnostic::Problem;
-use crate::load::decode::{At, Templated, is_template, parse_bool};
+use crate::load::decode::{At, Templated, is_template};
 use crate::load::node::Node;
 use crate::load::playbook::Condition;
 use crate::load::source::Span;
-use crate::load::values::{
-    HostKeyPolicyName, Limit, Mode, OperationName, QueueStrategyName, Seconds,
-};
 
 /// The registered name that a template has to wait for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,11 +45,17 @@ impl Frame {
         what: &str,
     ) -> Result<T, Miss> {
         let text = match &at.value {
-            Templated::Value(value) => return Ok(value.clone()),
+            Templated::Value(value) => {
+                self.note_unread(false);
+                return Ok(value.clone());
+            }
             Templated::Template(text) => text,
         };
         let value = self.evaluate(text, at.span)?;
         T::from_value(&value).ok_or_else(|| {
+            if self.is_unread() {
+                return Miss::Pending(Self::unread());
+            }
             let error = ResolveError::TemplateType {
                 what: what.to_owned(),
                 expected: T::EXPECTED.to_owned(),
@@ -70,21 +75,17 @@ impl Frame {
             return Ok(Value::from(text));
         }
         let environment = &self.scope.world.environment;
-        let whole = text.trim_end().strip_prefix("{{").and_then(|text| text.strip_suffix("}}"));
-        let context = || Value::from_dyn_object(Arc::clone(self));
+        let whole = between_braces(text.trim_end());
         // What stands between the outermost braces may still be two expressions
         // with text between them; then it does not compile.
-        if let Some(inner) = whole
-            && let Ok(expression) = environment.compile_expression(inner)
+        if let Some(code) = whole
+            && let Ok(expression) = environment.compile_expression(code)
         {
-            let result = self.within(span.map(|span| span.file), || expression.eval(context()));
-            return self.settle(result, inner, text, span);
+            let rendering = Rendering { code, text, span, is_expression: true };
+            return self.run(Ok(Compiled::Expression(expression)), &rendering);
         }
-        let result = match environment.template_from_str(text) {
-            Ok(template) => self.within(span.map(|span| span.file), || template.render(context())),
-            Err(error) => Err(error),
-        };
-        self.settle(result.map(Value::from), text, text, span)
+        let rendering = Rendering { code: text, text, span, is_expression: false };
+        self.run(environment.template_from_str(text).map(Compiled::Template), &rendering)
     }
 
     /// Renders the text of a file.
@@ -92,19 +93,15 @@ impl Frame {
     /// # Errors
     /// The template is pending or wrong.
     pub fn render_file(self: &Arc<Self>, text: &str, whole: Span) -> Result<String, Miss> {
-        let environment = &self.scope.world.environment;
-        let span = Span { len: text.len(), ..whole };
-        let result = match environment.template_from_str(text) {
-            Ok(template) => self.within(Some(whole.file), || {
-                template.render(Value::from_dyn_object(Arc::clone(self)))
-            }),
-            Err(error) => Err(error),
-        };
-        let value = self.settle(result.map(Value::from), text, text, Some(span))?;
+        let span = Some(Span { len: text.len(), ..whole });
+        let rendering = Rendering { code: text, text, span, is_expression: false };
+        let template = self.scope.world.environment.template_from_str(text);
+        let value = self.run(template.map(Compiled::Template), &rendering)?;
         Ok(value.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Whether a condition holds.
+    /// Whether a condition holds. A text counts as what it spells, so that
+    /// `-e flag=false` does what it says.
     ///
     /// # Errors
     /// The expression is pending or wrong.
@@ -117,16 +114,54 @@ impl Frame {
             Condition::Constant(value) => return Ok(*value),
             Condition::Expression(text) => text,
         };
-        // Braces are superfluous here, but what they mean is clear.
-        let bare = text.trim();
-        let bare = bare.strip_prefix("{{").and_then(|text| text.strip_suffix("}}")).unwrap_or(text);
-        let result = match self.scope.world.environment.compile_expression(bare) {
-            Ok(expression) => self.within(span.map(|span| span.file), || {
-                expression.eval(Value::from_dyn_object(Arc::clone(self)))
+        let code = bare(text);
+        let expression = self.scope.world.environment.compile_expression(code);
+        let rendering = Rendering { code, text, span, is_expression: true };
+        let value = self.run(expression.map(Compiled::Expression), &rendering)?;
+        match self.is_unread() {
+            true => Err(Miss::Pending(Self::unread())),
+            false => Ok(truth(&value)),
+        }
+    }
+
+    fn run(
+        self: &Arc<Self>,
+        compiled: Result<Compiled<'_, '_>, Error>,
+        rendering: &Rendering<'_>,
+    ) -> Result<Value, Miss> {
+        let compiled = compiled.map_err(|error| self.problem(&error, rendering))?;
+        let file = rendering.span.map(|span| span.file);
+        let context = Value::from_dyn_object(Arc::clone(self));
+        let result = self.within(file, || match &compiled {
+            Compiled::Expression(expression) => expression.eval(context),
+            Compiled::Template(template) => template.render(context).map(Value::from),
+        });
+        let missing = self.take_missing();
+        match (self.take_reports(), result) {
+            ((_, Some(problem)), _) => Err(problem.or_at(rendering.span).into()),
+            // It stopped here; what stands behind is looked at without rendering.
+            ((Some(pending), None), _) => {
+                let names = match &compiled {
+                    Compiled::Expression(expression) => expression.undeclared_variables(false),
+                    Compiled::Template(template) => template.undeclared_variables(false),
+                };
+                let wrong = self.foresee(&names, rendering);
+                match wrong.or_else(|| self.read_ahead(&names, rendering)) {
+                    Some(problem) => Err(problem.into()),
+                    None => Err(Miss::Pending(pending)),
+                }
+            }
+            (_, Ok(value)) if !value.is_undefined() => Ok(value),
+            _ if self.is_unread() => Err(Miss::Pending(Self::unread())),
+            (_, Err(error)) if error.kind() != ErrorKind::UndefinedError => {
+                Err(self.problem(&error, rendering).into())
+            }
+            (_, undefined) => Err(match (missing, undefined) {
+                (Some(missing), _) => Problem::new(missing, rendering.span).into(),
+                (None, Ok(_)) => self.undefined(0..rendering.code.len(), rendering).into(),
+                (None, Err(error)) => self.problem(&error, rendering).into(),
             }),
-            Err(error) => Err(error),
-        };
-        self.settle(result, bare, text, span).map(|value| value.is_true())
+        }
     }
 
     /// A value with the templates in its texts rendered.
@@ -134,243 +169,45 @@ impl Frame {
     /// # Errors
     /// A template is pending or wrong.
     pub fn tree(self: &Arc<Self>, node: &Node) -> Result<Value, Miss> {
-        let result = self.node_value(node);
+        let result = self.node(node);
         match (result, self.take_reports()) {
-            (_, (Some(pending), _)) => Err(Miss::Pending(pending)),
-            (_, (None, Some(problem))) | (Err(Some(problem)), _) => Err(problem.into()),
+            (_, (_, Some(problem))) | (Err(Some(problem)), _) => Err(problem.into()),
+            (_, (Some(pending), None)) => Err(Miss::Pending(pending)),
             (Ok(value), _) => Ok(value),
             (Err(None), _) => Ok(Value::UNDEFINED),
         }
     }
+}
 
-    /// Turns what minijinja says into a value, a wait, or a placed error.
-    ///
-    /// `code` is the part of `text` that minijinja saw.
-    fn settle(
-        self: &Arc<Self>,
-        result: Result<Value, Error>,
-        code: &str,
-        text: &str,
-        span: Option<Span>,
-    ) -> Result<Value, Miss> {
-        let (pending, failure) = self.take_reports();
-        if let Some(pending) = pending {
-            return Err(Miss::Pending(pending));
+enum Compiled<'env, 'source> {
+    Expression(Expression<'env, 'source>),
+    Template(Template<'env, 'source>),
+}
+
+/// A condition without the braces that some put around it: they are superfluous,
+/// but what they mean is clear.
+pub(super) fn bare(text: &str) -> &str {
+    between_braces(text.trim()).unwrap_or(text)
+}
+
+/// What stands between the outermost braces of a text that is nothing else. The
+/// `-` and `+` of `{{- name -}}` trim blanks; they are no part of the expression.
+fn between_braces(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix("{{")?.strip_suffix("}}")?;
+    let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
+    Some(inner.strip_suffix(['-', '+']).unwrap_or(inner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_marks_that_trim_blanks_are_no_minus() {
+        for text in ["{{ n }}", "{{- n }}", "{{ n -}}", "{{+ n -}}"] {
+            assert_eq!(between_braces(text).map(str::trim), Some("n"), "{text}");
         }
-        if let Some(problem) = failure {
-            return Err(problem.into());
-        }
-        match result {
-            Ok(value) if value.is_undefined() => {
-                let whole = Some(0..code.len());
-                Err(self.undefined(code.trim(), self.place(whole, code, text, span)).into())
-            }
-            Ok(value) => Ok(value),
-            Err(error) => Err(self.problem(&error, code, text, span).into()),
-        }
-    }
-
-    fn problem(&self, error: &Error, code: &str, text: &str, span: Option<Span>) -> Problem {
-        let range = error.range().filter(|range| code.get(range.clone()).is_some());
-        let place = self.place(range.clone(), code, text, span);
-        let message = innermost(error);
-        match error.kind() {
-            ErrorKind::UndefinedError => {
-                let name = range.and_then(|range| code.get(range)).unwrap_or(code);
-                self.undefined(name.trim(), place)
-            }
-            ErrorKind::SyntaxError
-            | ErrorKind::UnknownFilter
-            | ErrorKind::UnknownFunction
-            | ErrorKind::UnknownTest
-            | ErrorKind::UnknownMethod => {
-                Problem::new(ResolveError::TemplateSyntax { message }, place)
-            }
-            _ => match self.unknown_operand(&message, code) {
-                Some(name) => self.undefined(&name, place),
-                None => Problem::new(ResolveError::Template { message }, place),
-            },
-        }
-    }
-
-    /// The undefined name behind an operator's complaint, which speaks of types
-    /// alone: "unsupported types undefined and number".
-    fn unknown_operand(&self, message: &str, code: &str) -> Option<String> {
-        if !message.contains("undefined") {
-            return None;
-        }
-        let environment = &self.scope.world.environment;
-        let names = match environment.compile_expression(code) {
-            Ok(expression) => expression.undeclared_variables(false),
-            Err(_) => environment.template_from_str(code).ok()?.undeclared_variables(false),
-        };
-        names.into_iter().filter(|name| !self.knows(name)).min()
-    }
-
-    fn undefined(&self, expression: &str, place: Option<Span>) -> Problem {
-        let name = |c: char| !(c.is_alphanumeric() || c == '_');
-        let first =
-            expression.trim_start_matches(['{', ' ']).split(name).next().unwrap_or_default();
-        let bare = expression.trim_matches(['{', '}', ' ']);
-        let help = match self.suggest(first) {
-            _ if self.knows(first) => {
-                format!("`{first}` is defined, but not this part of it")
-            }
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("define it, or give a default: `{{{{ {first} | default('…') }}}}`"),
-        };
-        let shown = if self.knows(first) || first.is_empty() { bare } else { first };
-        Problem::new(ResolveError::Undefined { name: shown.to_owned(), help }, place)
-    }
-
-    /// The place of a part of a template, if its text stands verbatim in the source.
-    fn place(
-        &self,
-        range: Option<std::ops::Range<usize>>,
-        code: &str,
-        text: &str,
-        span: Option<Span>,
-    ) -> Option<Span> {
-        let span = span?;
-        let source = self.scope.world.sources.get(span.file);
-        let verbatim = source.text.get(span.start..span.start + span.len) == Some(text);
-        let (Some(range), true) = (range, verbatim) else { return Some(span) };
-        let offset = text.find(code).unwrap_or_default();
-        let part = span.slice(range.start + offset..range.end + offset);
-        // Blanks beside an expression are no part of what is wrong.
-        let shown = &text[range.start + offset..range.end + offset];
-        let lead = shown.len() - shown.trim_start().len();
-        let trimmed = shown.trim().len();
-        Some(if trimmed == 0 { span } else { part.slice(lead..lead + trimmed) })
-    }
-}
-
-/// The message of the error that began it, without minijinja's place.
-fn innermost(error: &Error) -> String {
-    let mut message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-    let mut source = std::error::Error::source(error);
-    while let Some(inner) = source {
-        message = inner
-            .downcast_ref::<Error>()
-            .and_then(Error::detail)
-            .map_or_else(|| inner.to_string(), str::to_owned);
-        source = inner.source();
-    }
-    message
-}
-
-/// A type that a template's value can become.
-pub trait FromValue: Sized {
-    /// The type in words.
-    const EXPECTED: &'static str;
-
-    /// The value, if it fits. Texts that spell a value are taken for it.
-    fn from_value(value: &Value) -> Option<Self>;
-}
-
-impl FromValue for String {
-    const EXPECTED: &'static str = "a text";
-
-    fn from_value(value: &Value) -> Option<Self> {
-        match value.kind() {
-            ValueKind::String | ValueKind::Number | ValueKind::Bool => Some(value.to_string()),
-            _ => None,
-        }
-    }
-}
-
-impl FromValue for bool {
-    const EXPECTED: &'static str = "true or false";
-
-    fn from_value(value: &Value) -> Option<Self> {
-        match value.kind() {
-            ValueKind::Bool => Some(value.is_true()),
-            _ => parse_bool(value.as_str()?.trim()),
-        }
-    }
-}
-
-fn number(value: &Value) -> Option<f64> {
-    match value.as_str() {
-        Some(text) => text.trim().parse().ok(),
-        None => f64::try_from(value.clone()).ok(),
-    }
-}
-
-macro_rules! integers_from_values {
-    ($($type:ty, $expected:literal;)*) => {$(
-        impl FromValue for $type {
-            const EXPECTED: &'static str = $expected;
-
-            fn from_value(value: &Value) -> Option<Self> {
-                match value.as_str() {
-                    Some(text) => text.trim().parse().ok(),
-                    None => value.as_i64()?.try_into().ok(),
-                }
-            }
-        }
-    )*};
-}
-
-integers_from_values! {
-    u16, "an integer from 0 to 65535";
-    u32, "an integer of 0 or more";
-    u64, "an integer of 0 or more";
-    i64, "an integer";
-}
-
-impl FromValue for Seconds {
-    const EXPECTED: &'static str = Seconds::EXPECTED;
-
-    fn from_value(value: &Value) -> Option<Self> {
-        number(value).and_then(Self::new)
-    }
-}
-
-impl FromValue for Limit {
-    const EXPECTED: &'static str = Seconds::EXPECTED;
-
-    fn from_value(value: &Value) -> Option<Self> {
-        match value.is_none() {
-            true => Some(Self(None)),
-            false => Seconds::from_value(value).map(|seconds| Self(Some(seconds))),
-        }
-    }
-}
-
-impl FromValue for Mode {
-    const EXPECTED: &'static str = Mode::EXPECTED;
-
-    fn from_value(value: &Value) -> Option<Self> {
-        value.as_str().and_then(Self::parse)
-    }
-}
-
-macro_rules! choices_from_values {
-    ($($type:ty, $expected:literal;)*) => {$(
-        impl FromValue for $type {
-            const EXPECTED: &'static str = $expected;
-
-            fn from_value(value: &Value) -> Option<Self> {
-                value.as_str()?.parse().ok()
-            }
-        }
-    )*};
-}
-
-choices_from_values! {
-    HostKeyPolicyName, "one of auto_add, reject, warning";
-    QueueStrategyName, "one of fifo, pinned";
-    OperationName, "one of upload, download";
-}
-
-/// What messages call a template's value.
-fn describe(value: &Value) -> String {
-    match value.kind() {
-        ValueKind::None => "nothing (none)".to_owned(),
-        ValueKind::Seq | ValueKind::Iterable => "a list".to_owned(),
-        ValueKind::Map => "a mapping".to_owned(),
-        // The value itself might be a secret.
-        kind => format!("a {kind}"),
+        assert_eq!(between_braces("{{ -n }}"), Some(" -n "));
+        assert_eq!(between_braces("x {{ n }}"), None);
     }
 }

@@ -49,6 +49,11 @@ impl Capture {
         self.broken
     }
 
+    /// Size of the whole stream so far in bytes.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
     /// What was kept of the stream's beginning.
     pub(super) fn head(&self) -> &[u8] {
         &self.head

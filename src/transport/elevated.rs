@@ -20,6 +20,7 @@ use super::capture::Capture;
 use super::connection::SshConnection;
 use super::exec::{self, End, Limits, Ran};
 use super::link::{Deadline, Stop};
+use super::password::{PasswordUse, PasswordWatch, Purpose};
 use super::quote::quote;
 use super::transfer::hexadecimal;
 use super::{Cancel, Transferred, siblings, sudo};
@@ -37,10 +38,11 @@ pub(super) fn run(
     connection: &mut SshConnection,
     spec: &TransferSpec,
     sudo: &SudoSpec,
+    passwords: &dyn PasswordWatch,
     cancel: &Cancel,
 ) -> Result<Transferred, Failure> {
     let deadline = spec.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let mut job = Job { connection, spec, sudo, cancel, deadline };
+    let mut job = Job { connection, spec, sudo, passwords, cancel, deadline };
     match spec.operation {
         TransferOperation::Upload => upload::upload(&mut job),
         TransferOperation::Download => download::download(&mut job),
@@ -52,6 +54,7 @@ struct Job<'a> {
     connection: &'a mut SshConnection,
     spec: &'a TransferSpec,
     sudo: &'a SudoSpec,
+    passwords: &'a dyn PasswordWatch,
     cancel: &'a Cancel,
     deadline: Deadline,
 }
@@ -88,12 +91,18 @@ impl Job<'_> {
             cancel: self.cancel,
             read_size: Some(256 * 1024),
             max_output: MAX_OUTPUT,
+            believable: None,
         };
-        let password = options.sudo.as_ref().and_then(|sudo| sudo.password.as_ref());
+        let usage = PasswordUse::new(self.passwords, Purpose::Sudo);
+        let secret = options.sudo.as_ref().and_then(|sudo| sudo.password.as_ref());
+        let password = secret.map(|secret| (secret, &usage));
         let ran = exec::run_into(self.connection, launch, password, false, &limits, out);
         let Ran { out, err, said, end, channel } = ran;
         let failure = match end {
             End::Exited(status) => {
+                if secret.is_some() {
+                    usage.succeeded();
+                }
                 let text = |capture: Capture| {
                     String::from_utf8_lossy(&capture.finish().bytes).into_owned()
                 };
@@ -118,6 +127,9 @@ impl Job<'_> {
                 self.stopped(stop)
             }
         };
+        if failure.code == ErrorCode::SudoAuthFailed {
+            usage.rejected();
+        }
         Err(failure)
     }
 
@@ -156,6 +168,7 @@ impl Job<'_> {
             connection: &mut *self.connection,
             spec: self.spec,
             sudo: self.sudo,
+            passwords: self.passwords,
             cancel: &cancel,
             deadline,
         };

@@ -22,10 +22,12 @@ mod connection;
 mod connector;
 mod elevated;
 mod exec;
+mod governor;
 mod handshake;
 mod host_key;
 mod known_hosts;
 mod link;
+mod password;
 mod prompt;
 mod quote;
 mod siblings;
@@ -35,6 +37,7 @@ mod transfer;
 mod watch;
 
 pub use connector::{ConnectorConfig, SshConnector};
+pub use password::{Answer, PasswordWatch, Purpose, Unwatched};
 
 /// Opens connections; shared by all worker threads of a run.
 pub trait Connector: Send + Sync {
@@ -43,7 +46,21 @@ pub trait Connector: Send + Sync {
     /// # Errors
     /// A [`Failure`] whose code is one of those for which
     /// [`crate::failure::ErrorCode::is_unreachable`] holds, or `Cancelled`.
-    fn connect(&self, spec: &ConnectionSpec, cancel: &Cancel) -> Result<Connected, Failure>;
+    fn connect(&self, spec: &ConnectionSpec, cancel: &Cancel) -> Result<Connected, Failure> {
+        self.connect_watched(spec, &Unwatched, cancel)
+    }
+
+    /// As [`Connector::connect`], with the login password under watch. A password
+    /// that may not be sent fails with `CanaryRejected`.
+    ///
+    /// # Errors
+    /// As [`Connector::connect`].
+    fn connect_watched(
+        &self,
+        spec: &ConnectionSpec,
+        passwords: &dyn PasswordWatch,
+        cancel: &Cancel,
+    ) -> Result<Connected, Failure>;
 }
 
 /// A fresh connection and what the user should know about it.
@@ -70,14 +87,45 @@ pub trait Connection: Send {
         options: &ExecOptions,
         more: bool,
         cancel: &Cancel,
+    ) -> Execution {
+        self.execute_watched(line, options, more, &Unwatched, cancel)
+    }
+
+    /// As [`Connection::execute`], with the sudo password under watch. What came
+    /// of it is told as soon as sudo starts the command.
+    fn execute_watched(
+        &mut self,
+        line: &str,
+        options: &ExecOptions,
+        more: bool,
+        passwords: &dyn PasswordWatch,
+        cancel: &Cancel,
     ) -> Execution;
+
+    /// Whether the peer has not hung up, as far as this side can know without
+    /// asking it. What was started on a connection that is gone may have been done;
+    /// what was not started can safely go to a new one.
+    fn is_alive(&mut self) -> bool;
 
     /// Moves one file, or the files of a tree.
     ///
     /// # Errors
     /// A [`Failure`] with a transfer, sudo, channel or connection code; no half
     /// file is left under a final name.
-    fn transfer(&mut self, spec: &TransferSpec, cancel: &Cancel) -> Result<Transferred, Failure>;
+    fn transfer(&mut self, spec: &TransferSpec, cancel: &Cancel) -> Result<Transferred, Failure> {
+        self.transfer_watched(spec, &Unwatched, cancel)
+    }
+
+    /// As [`Connection::transfer`], with the sudo password under watch.
+    ///
+    /// # Errors
+    /// As [`Connection::transfer`].
+    fn transfer_watched(
+        &mut self,
+        spec: &TransferSpec,
+        passwords: &dyn PasswordWatch,
+        cancel: &Cancel,
+    ) -> Result<Transferred, Failure>;
 }
 
 /// What running one command gave. Output read before a failure is kept.

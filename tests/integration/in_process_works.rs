@@ -299,11 +299,12 @@ fn faults_after_authentication() {
     session.set_timeout(300);
     assert!(session.channel_session().is_err());
     for fault in [
-        Fault::DropMidCommand(Duration::from_millis(100)),
-        Fault::StallMidCommand(Duration::from_millis(100)),
+        // Long enough for a busy machine to start a shell.
+        Fault::DropMidCommand(Duration::from_secs(2)),
+        Fault::StallMidCommand(Duration::from_secs(2)),
     ] {
         let (session, _server) = refuses(fault);
-        session.set_timeout(500);
+        session.set_timeout(4_000);
         let mut channel = session.channel_session().unwrap();
         channel.exec("echo begun; sleep 4325").unwrap();
         let mut text = String::new();

@@ -110,7 +110,8 @@ fn nothing_outlives_its_handle() {
     let lab = Lab::get();
     let server = SshdOptions::default().start();
     let user = lab.add_user("gone", UserOptions::default().sudo(Sudo::NoPassword));
-    let mark = "sleep 4321.5";
+    // Other runs of this test must not be found by it.
+    let mark = &format!("sleep 4321.{}", std::process::id());
     let mut session = Command::new("ssh")
         .args(["-F", "none", "-oBatchMode=yes", "-oStrictHostKeyChecking=no"])
         .args(["-oUserKnownHostsFile=/dev/null", &format!("-p{}", server.port()), "-i"])

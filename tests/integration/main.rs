@@ -6,10 +6,13 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod architecture;
+mod canary;
 mod connect;
+mod crowds;
 mod diagnostics;
 mod documented;
 mod exec;
+mod faults;
 mod fleet;
 #[expect(clippy::allow_attributes, reason = "whether all of the server is used varies")]
 #[allow(dead_code, unused_imports, reason = "the server offers more than today's tests need")]
@@ -21,4 +24,8 @@ mod jump;
 #[allow(dead_code, unused_imports, reason = "the lab offers more than today's tests need")]
 mod lab;
 mod lab_works;
+mod schemas;
+mod secrets;
 mod transfer;
+mod usage;
+mod vault;

@@ -1,3 +1,4 @@
+mod canary;
 mod fake;
 mod property;
 
@@ -27,6 +28,7 @@ fn options(forks: usize) -> ExecuteOptions {
             source: Source::default(),
         },
         redactor: Arc::default(),
+        canary: CanaryMode::On,
         cancel: Cancel::default(),
     }
 }
@@ -413,6 +415,19 @@ fn a_deferred_task_may_fail_before_it_begins() {
             "web finished failed",
         ]
     );
+}
+
+#[test]
+fn a_pinned_connection_that_the_peer_closed_while_idle_is_opened_anew() {
+    let pinned = |command: &str| {
+        let strategy = QueueStrategy::Pinned;
+        vec![task("a", Ready(vec![Step { strategy, ..step("web", &[command]) }]))]
+    };
+    let fake = Fake::default();
+    let plays = ["hang-up", "ok 2", "ok 3"].map(|command| play([("web", pinned(command))]));
+    run_with(&fake, &options(1), &plan(plays.into()));
+    let expected = ["connect me@web", "hang-up", "close me@web", "connect me@web", "ok 2", "ok 3"];
+    assert_eq!(fake.log()[..6], expected);
 }
 
 #[test]

@@ -55,13 +55,13 @@ fn further_commands_cost_little_more_than_one() {
     const COMMANDS: u32 = 10;
     let lab = Lab::get();
     let mut spec = spec(lab.sshd(), &lab.users.plain);
-    spec.port = delaying_proxy(lab.sshd().socket_address()).port();
     let cancel = Cancel::default();
     let trips = |time: Duration| time.as_secs_f64() / (2.0 * DELAY.as_secs_f64());
 
     let mut first_best = Duration::MAX;
     let mut further_best = Duration::MAX;
     for _ in 0..CONNECTIONS {
+        spec.port = delaying_proxy(lab.sshd().socket_address()).port();
         let mut connection = connect_to(&spec);
         let first = connection.execute("echo x", &options(), true, &cancel);
         assert_eq!(first.ending, Ending::Exited(0), "{}", shown(&first));

@@ -53,6 +53,27 @@ fn a_slow_host_holds_nobody_back() {
 }
 
 #[test]
+fn a_pinned_connection_that_was_closed_while_idle_is_opened_anew() {
+    let fleet = Fleet::start();
+    // The second play waits until the first one's server process has gone.
+    let playbook = "
+- hosts: web-1
+  options: { queue_strategy: pinned }
+  tasks:
+    - { command: 'echo $PPID; (sleep 0.3; kill $PPID) >/dev/null 2>&1 &', register: first }
+- hosts: web-1
+  tasks:
+    - command: timeout 20 sh -c 'while kill -0 {{ first.output | trim }}; do sleep 0.05; done'
+- hosts: web-1
+  options: { queue_strategy: pinned }
+  tasks: [{ name: again, command: echo there }]
+";
+    let finished =
+        fleet.sshoal(&["run", "idle.yml", "-o", "json"]).file("idle.yml", playbook).status(0).run();
+    assert_eq!(outputs(&report(&finished), "web-1", "again"), ["there\n"]);
+}
+
+#[test]
 fn a_pinned_connection_serves_the_whole_run_and_a_fifo_one_a_play() {
     let fleet = Fleet::start();
     let play = |strategy: &str| {

@@ -29,6 +29,7 @@ use tempfile::TempDir;
 
 mod guard;
 mod keys;
+mod openbao;
 mod options;
 pub(crate) mod processes;
 mod report;
@@ -37,6 +38,7 @@ mod sshoal;
 mod users;
 
 pub(crate) use keys::{KeyFormat, KeyPair, KeyType};
+pub(crate) use openbao::OpenBao;
 pub(crate) use options::SshdOptions;
 pub(crate) use report::Report;
 pub(crate) use sshd::Sshd;

@@ -1,0 +1,58 @@
+//! What the JSON Schemas say beyond the types: alternatives, and what the loader
+//! takes for a value of another type.
+
+use schemars::{Schema, json_schema};
+use serde_json::{Value, json};
+
+use super::request::FILE_TRANSFER;
+
+/// A text with a template in it.
+pub(super) fn template() -> Schema {
+    json_schema!({ "type": "string", "pattern": r"\{[{%]", "description": "A template." })
+}
+
+/// A value, or a template that gives one.
+pub(super) fn templated(value: Schema) -> Schema {
+    match value.get("type").and_then(Value::as_str) {
+        // A text is its own template. A number is read as the text that it is
+        // written as, so that a password may be one.
+        Some("string") if value.get("enum").is_none() && value.get("pattern").is_none() => {
+            json_schema!({ "type": ["string", "number"] })
+        }
+        Some("string") if value.get("enum").is_none() => value,
+        Some("boolean") => {
+            let words = r"^([Yy]es|YES|[Nn]o|NO|[Oo]n|ON|[Oo]ff|OFF|[Tt]rue|[Ff]alse)$|\{[{%]";
+            json_schema!({ "anyOf": [value, { "type": "string", "pattern": words }] })
+        }
+        _ => json_schema!({ "anyOf": [value, template()] }),
+    }
+}
+
+/// A task has one thing to do, and the sentinel goes with a file transfer.
+pub(super) fn task(schema: &mut Schema) {
+    let only = |key: &str, others: [&str; 2]| {
+        let others = others.map(|other| json!({ "required": [other] }));
+        json!({ "required": [key], "not": { "anyOf": others } })
+    };
+    let stands_for_it = json!({ "enum": [FILE_TRANSFER, [FILE_TRANSFER]] });
+    let one_of = json!([
+        only("command", ["config", "file_transfer"]),
+        only("config", ["command", "file_transfer"]),
+        {
+            "required": ["file_transfer"],
+            "not": { "required": ["config"] },
+            "properties": { "command": stands_for_it },
+        },
+    ]);
+    let sentinel = json!({ "required": ["command"], "properties": { "command": stands_for_it } });
+    let nested = json!({
+        "required": ["driver_args"],
+        "properties": { "driver_args": { "type": "object", "required": ["file_transfer"] } },
+    });
+    let together = json!([
+        { "if": nested, "then": { "anyOf": [sentinel, { "required": ["file_transfer"] }] } },
+        { "if": sentinel, "then": { "anyOf": [nested, { "required": ["file_transfer"] }] } },
+    ]);
+    schema.insert("oneOf".to_owned(), one_of);
+    schema.insert("allOf".to_owned(), together);
+}

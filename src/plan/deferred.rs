@@ -1,0 +1,54 @@
+//! Tasks that can only be rendered once results of the run are known.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::model::{DeferredBody, Registered, Resolution};
+use super::task::{Expansion, HostTask};
+use crate::failure::{ErrorCode, Failure};
+
+/// A task that waits for results of earlier ones.
+pub(super) struct Deferred {
+    pub(super) task: HostTask,
+    pub(super) awaits: Vec<Arc<str>>,
+}
+
+impl fmt::Debug for Deferred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deferred").field("awaits", &self.awaits).finish_non_exhaustive()
+    }
+}
+
+impl DeferredBody for Deferred {
+    fn resolve(&self, registered: &Registered) -> Result<Resolution, Failure> {
+        let before = self.task.store.secret_count();
+        match self.task.expand(Some(registered)) {
+            Expansion::Skipped => Ok(Resolution::Skipped),
+            Expansion::Steps(steps) => {
+                let secrets = self.task.store.secrets(before);
+                Ok(Resolution::Steps { steps, secrets })
+            }
+            Expansion::Pending(names) => {
+                let message = format!("`{}` has no result on this host", names.join("`, `"));
+                Err(Failure::new(ErrorCode::TemplateFailed, message))
+            }
+            Expansion::Wrong { problems, condition } => {
+                let code = match condition {
+                    true => ErrorCode::ConditionFailed,
+                    false => ErrorCode::TemplateFailed,
+                };
+                let sources = &self.task.base.scope.world.sources;
+                let mut failure = Failure::new(code, "the task cannot be rendered");
+                if let Some(problem) = problems.first() {
+                    failure.message = problem.one_line(sources);
+                    failure.help = problem.advice();
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn awaits(&self) -> &[Arc<str>] {
+        &self.awaits
+    }
+}

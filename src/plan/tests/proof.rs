@@ -1,0 +1,179 @@
+//! What is proven before the first connection: sound, and quiet about what is fine.
+
+use super::*;
+
+const REGISTER: &str = "- command: first\n  register: r\n";
+
+/// Plans tasks behind one that registers `r`.
+fn behind(rest: &str) -> Result<Planned, Vec<String>> {
+    tasks(&format!("{REGISTER}{rest}"))
+}
+
+#[test]
+fn what_will_fail_is_an_error_even_where_a_result_is_waited_for() {
+    let cases = [
+        ("- command: \"{{ r.output }} {{ nowhere }}\"", "undefined variable `nowhere`"),
+        ("- command: \"{{ nowhere }} {{ r.output }}\"", "undefined variable `nowhere`"),
+        ("- command: \"{{ r.output if r.ok else nowhere }}\"", "undefined variable `nowhere`"),
+        (
+            "- command: \"{% for a in r.results %}{{ a }}{{ nowhere }}{% endfor %}\"",
+            "undefined variable `nowhere`",
+        ),
+        ("- command: \"{{ r.stdout }}\"", "undefined variable `r.stdout`"),
+        (
+            "- command: \"{{ nowhere.a | default('x') }}{{ r.output }}\"",
+            "undefined variable `nowhere`",
+        ),
+        ("- command: \"{{ r.stdout.a | default('x') }}\"", "undefined variable `r.stdout`"),
+        ("- command: \"{{ r.output | nofilter }}\"", "there is no filter `nofilter`"),
+        ("- command: x\n  when: r.output is notest", "there is no test `notest`"),
+        ("- command: x\n  when: r.ok and nowhere", "undefined variable `nowhere`"),
+        ("- command: x\n  when: [r.ok, nowhere == 1]", "undefined variable `nowhere`"),
+        ("- command: \"{{ nowhere }}\"\n  when: r.ok", "undefined variable `nowhere`"),
+        (
+            "- command: \"{{ item }} {{ nowhere }}\"\n  loop: \"{{ r.output | lines }}\"",
+            "undefined variable `nowhere`",
+        ),
+        (
+            "- command: \"{{ v }}\"\n  vars: { v: '{{ r.output }} {{ nowhere }}' }",
+            "undefined variable `nowhere`",
+        ),
+        (
+            "- command: \"{{ r.output }}\"\n  connection_args: { username: '{{ nowhere }}' }",
+            "undefined variable `nowhere`",
+        ),
+        (
+            "- command: \"{{ r.output }}\"\n  driver_args: { environment: { A: '{{ nowhere }}' } }",
+            "undefined variable `nowhere`",
+        ),
+        (
+            "- command: \"{{ later.output }}\"\n- command: x\n  register: later",
+            "undefined variable `later`",
+        ),
+        ("- command: \"{{ item }}\"", "undefined variable `item`"),
+        ("- command: \"{{ r.output }}\"\n  driver_args: { timeout: -1 }", "`timeout` must be"),
+        (
+            "- file_transfer: { operation: upload, local_path: nowhere, remote_path: '{{ r.output }}' }",
+            "there is no such file",
+        ),
+    ];
+    for (rest, expected) in cases {
+        match behind(rest) {
+            Ok(_) => panic!("no error for {rest}"),
+            Err(errors) => {
+                assert!(errors.iter().any(|error| error.contains(expected)), "{rest}\n{errors:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_may_be_fine_is_no_error() {
+    for rest in [
+        "- command: \"{{ r.output | default(nowhere | default('x')) }}\"",
+        "- command: \"{{ r.output }}{% if nowhere is defined %}{{ nowhere }}{% endif %}\"",
+        "- command: \"{{ r.stdout | default(r.output) }}\"",
+        "- command: \"{{ r.output }}{% set x = 1 %}{{ x }}\"",
+        "- command: \"{{ r.output }}{% if r.ok %}{% set x = 1 %}{% else %}{% set x = 2 %}{% endif %}{{ x }}\"",
+        "- command: \"{% macro m(a, b='c') %}{{ a }}{{ b }}{% endmacro %}{{ m(r.output) }}\"",
+        "- command: \"{% for k, v in r | items if v %}{{ loop.index }}{{ k }}{{ v }}{% endfor %}\"",
+        "- command: \"{% for r in [{'anything': 1}] %}{{ r.anything }}{% endfor %}\"",
+        "- command: \"{{ range(3) | list }}{{ r.output }}{{ dict(a=r.ok).a }}\"",
+        "- command: \"{{ r.results[0].whatever }}{{ r.output.strip }}\"",
+        "- command: \"{{ r['output'] }}{{ 'nowhere {{ x }}' }}\"",
+        "- command: \"{{ r.output }}{% raw %}{{ nowhere }}{% endraw %}{# {{ nowhere }} #}\"",
+        "- command: \"{{ nowhere }}\"\n  when: [r.ok, nowhere is defined]",
+        "- name: on {{ nowhere }}\n  command: \"{{ nowhere }}\"\n  when: r.ok and nowhere is defined",
+        "- command: \"{{ nowhere }}\"\n  when: [nowhere is defined, r.ok]",
+        "- name: item {{ item }}\n  command: \"{{ item.name }}\"\n  loop: \"{{ r.results }}\"",
+        "- command: \"{{ item }}\"\n  loop: \"{{ r.results }}\"\n  when: item.ok",
+        "- command: \"{{ r.output | b64decode | from_json | to_yaml | quote }}\"",
+        "- command: \"{{ (r.output | from_json).anything.at.all }}\"",
+        "- command: \"{{ r is defined }}{{ r is mapping }}\"",
+        "- command: \"{{ hostvars[inventory_hostname].only_here | default(0) }}{{ r.ok }}\"",
+        "- command: \"{{ env('NOWHERE', 'x') }}{{ r.ok }}\"",
+    ] {
+        let planned = behind(rest);
+        assert!(planned.is_ok(), "{rest}\n{:#?}", planned.unwrap_err());
+    }
+}
+
+#[test]
+fn errors_of_all_hosts_and_tasks_are_found_at_once() {
+    let errors = tasks(
+        "- command: \"{{ only_here }}\"\n- command: \"{{ one }}\"\n  driver_args: { working_directory: '{{ two }}' }\n- command: \"{{ three }}\"\n",
+    )
+    .unwrap_err();
+    let names: Vec<&str> = errors.iter().filter_map(|error| error.split('`').nth(1)).collect();
+    assert_eq!(names, ["only_here", "one", "two", "three"]);
+}
+
+#[test]
+fn variables_cannot_run_in_circles() {
+    let circle = |vars: &str, command: &str| {
+        let playbook =
+            format!("- hosts: web-01\n  vars: {vars}\n  tasks:\n    - command: \"{command}\"\n");
+        let case = Case { inventory: INVENTORY, playbook: &playbook, ..Case::default() };
+        case.plan().unwrap_err().join("\n")
+    };
+    assert!(circle("{ a: '{{ a }}' }", "{{ a }}").contains("a → a"));
+    assert!(circle("{ a: { b: '{{ a.b }}' } }", "{{ a.b }}").contains("a.b → a.b"));
+    assert!(circle("{ a: ['{{ a }}'] }", "{{ a }}").contains("a → a"));
+    // A chain that merely is too long ends as well, before the stack does.
+    let chain: Vec<String> = (0..200).map(|at| format!("v{at}: '{{{{ v{} }}}}'", at + 1)).collect();
+    assert!(
+        circle(&format!("{{ {} }}", chain.join(", ")), "{{ v0 }}").contains("defined by itself")
+    );
+}
+
+#[test]
+fn hosts_that_look_at_each_other_cannot_run_in_circles() {
+    let inventory = "\
+all:
+  vars: { connection_args: { username: u, password: p } }
+  hosts:
+    a: { x: \"{{ hostvars['b'].x }}\" }
+    b: { x: \"{{ hostvars['a'].x }}\" }
+    c: { x: \"{{ hostvars['d'].y }}\" }
+    d: { y: fine }
+";
+    let plan = |host: &str| {
+        let playbook = format!("- hosts: {host}\n  tasks: [{{ command: \"{{{{ x }}}}\" }}]\n");
+        Case { inventory, playbook: &playbook, ..Case::default() }.plan()
+    };
+    assert!(plan("a").unwrap_err()[0].contains("x → x → x"));
+    assert_eq!(lines(&plan("c").unwrap(), "c"), [["fine"]]);
+}
+
+#[test]
+fn values_that_cannot_be_read_hurt_only_where_they_are_used() {
+    let inventory = "\
+all:
+  vars: { connection_args: { username: u, password: p } }
+  hosts:
+    a: { vaulted: !vault x, lookup: \"{{ lookup('env', 'HOME') }}\" }
+";
+    let plan = |command: &str| {
+        let playbook = format!("- hosts: a\n  tasks: [{{ command: \"{command}\" }}]\n");
+        Case { inventory, playbook: &playbook, ..Case::default() }.plan()
+    };
+    assert!(plan("fine").is_ok());
+    assert!(plan("{{ vaulted }}").unwrap_err()[0].contains("`!vault` value"));
+    assert!(plan("{{ lookup }}").is_err());
+}
+
+#[test]
+fn nothing_that_is_no_command_runs() {
+    for (command, message) in [
+        ("\"{{ {'a': 1} }}\"", "must be a text"),
+        ("\"{{ none }}\"", "must be a text"),
+        ("\"{{ [['a']] }}\"", "must be a text"),
+        ("\"{{ [] }}\"", "is empty"),
+        ("\"{{ ' ' }}\"", "is empty"),
+        ("[a, '']", "is empty"),
+        ("\"a\\0b\"", "NUL"),
+    ] {
+        let errors = tasks(&format!("- command: {command}\n")).unwrap_err();
+        assert!(errors[0].contains(message), "{command}: {errors:?}");
+    }
+}

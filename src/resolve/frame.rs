@@ -1,0 +1,273 @@
+//! One rendering: a host's scope and what the task adds, as templates see them.
+//!
+//! Variables are rendered when they are used, with what stands around the use; so
+//! an unused one does no harm. A name that a task of the run will register is
+//! known but not yet there: a template that touches it is *pending*, not wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use minijinja::value::{Enumerator, Object, Value};
+use minijinja::{Error, ErrorKind};
+
+use super::engine::FRAME;
+use super::lazy::HostVars;
+use super::render::Pending;
+use super::scope::Scope;
+use crate::credential::vault::VaultError;
+use crate::diagnostic::Problem;
+use crate::event::HostName;
+use crate::load::decode::nearest;
+use crate::load::layer::Layer;
+use crate::load::source::FileId;
+
+/// What templates see: looking a name up in it renders the variable behind it.
+pub struct Frame {
+    pub(super) scope: Arc<Scope>,
+    /// The task's own variables.
+    task: Option<Arc<Layer>>,
+    item: Option<Value>,
+    /// Names that an earlier task registers, without a result so far.
+    pub(super) pending: Arc<BTreeSet<Arc<str>>>,
+    /// Names that may turn out to be there once pending ones are known.
+    maybe: BTreeSet<String>,
+    /// Results so far, by name.
+    registered: Arc<BTreeMap<Arc<str>, Value>>,
+    state: SharedState,
+}
+
+/// What frames that look into each other have in common.
+pub(super) type SharedState = Arc<Mutex<State>>;
+
+/// What goes on while a template is rendered.
+#[derive(Default)]
+pub(super) struct State {
+    /// The variables being rendered, outermost first.
+    pub(super) stack: Vec<(HostName, String)>,
+    /// The texts being rendered, outermost first.
+    files: Vec<Option<FileId>>,
+    pub(super) pending: Option<Pending>,
+    pub(super) failure: Option<Problem>,
+    /// Whether a secret was used that is not read.
+    pub(super) unread: bool,
+    /// Fields of secrets that were asked for and are not there, each with the
+    /// number of texts being rendered then.
+    missing: Vec<(usize, VaultError)>,
+}
+
+impl Frame {
+    /// What a task of a host sees.
+    #[must_use]
+    pub fn new(
+        scope: Arc<Scope>,
+        task: Option<Arc<Layer>>,
+        pending: Arc<BTreeSet<Arc<str>>>,
+        registered: BTreeMap<Arc<str>, Value>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            scope,
+            task,
+            item: None,
+            pending,
+            maybe: BTreeSet::new(),
+            registered: Arc::new(registered),
+            state: SharedState::default(),
+        })
+    }
+
+    /// What a scope alone offers.
+    #[must_use]
+    pub fn of_scope(scope: Scope) -> Arc<Self> {
+        Self::new(Arc::new(scope), None, Arc::default(), BTreeMap::new())
+    }
+
+    /// A scope alone, looked into by another frame.
+    pub(super) fn foreign(scope: Scope, state: SharedState) -> Arc<Self> {
+        let mut frame = Self::of_scope(scope).copy();
+        frame.state = state;
+        Arc::new(frame)
+    }
+
+    fn copy(&self) -> Self {
+        Self {
+            scope: Arc::clone(&self.scope),
+            task: self.task.clone(),
+            item: self.item.clone(),
+            pending: Arc::clone(&self.pending),
+            maybe: self.maybe.clone(),
+            registered: Arc::clone(&self.registered),
+            // Values that render when they are read report to where they come from.
+            state: Arc::clone(&self.state),
+        }
+    }
+
+    /// The same frame for one item of a loop.
+    #[must_use]
+    pub fn with_item(&self, item: Value) -> Arc<Self> {
+        Arc::new(Self { item: Some(item), ..self.copy() })
+    }
+
+    /// The same frame, in which names that are not defined may yet turn out to be.
+    #[must_use]
+    pub fn with_maybe(&self, names: impl IntoIterator<Item = String>) -> Arc<Self> {
+        let mut frame = self.copy();
+        frame.maybe.extend(names);
+        Arc::new(frame)
+    }
+
+    /// Whether a name is one of those that may turn out to be there.
+    #[must_use]
+    pub fn is_maybe(&self, name: &str) -> bool {
+        self.maybe.contains(name)
+    }
+
+    /// The scope that it looks into.
+    #[must_use]
+    pub fn scope(&self) -> &Arc<Scope> {
+        &self.scope
+    }
+
+    /// A path as the text means it that is being rendered.
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        let file = self.state().files.last().copied().flatten();
+        self.scope.world.path(path, file)
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poison| poison.into_inner())
+    }
+
+    /// Notes which text is being rendered while `render` runs.
+    pub(super) fn within<T>(&self, file: Option<FileId>, render: impl FnOnce() -> T) -> T {
+        {
+            let mut state = self.state();
+            if state.files.is_empty() {
+                state.unread = false;
+            }
+            state.files.push(file);
+        }
+        let result = render();
+        self.state().files.pop();
+        result
+    }
+
+    /// Takes what lookups reported since the last call: a name that is not known
+    /// yet, or an error within a variable.
+    pub(super) fn take_reports(&self) -> (Option<Pending>, Option<Problem>) {
+        let mut state = self.state();
+        (state.pending.take(), state.failure.take())
+    }
+
+    /// Notes a field of a secret that is not there, which may yet be an error.
+    pub(super) fn note_missing(&self, error: VaultError) {
+        let mut state = self.state();
+        let depth = state.files.len();
+        state.missing.push((depth, error));
+    }
+
+    /// The field that the text rendered last asked for, and that is not there.
+    pub(super) fn take_missing(&self) -> Option<VaultError> {
+        let mut state = self.state();
+        let depth = state.files.len();
+        let at = state.missing.partition_point(|(level, _)| *level <= depth);
+        state.missing.drain(at..).next_back().map(|(_, error)| error)
+    }
+
+    fn layers(&self) -> impl Iterator<Item = &Arc<Layer>> {
+        self.task.iter().chain(self.scope.downwards())
+    }
+
+    /// The known name that most resembles another.
+    pub(super) fn suggest(&self, name: &str) -> Option<String> {
+        let names: BTreeSet<&str> = self
+            .layers()
+            .flat_map(|layer| layer.vars.0.keys().map(String::as_str))
+            .chain(self.registered.keys().map(|name| &**name))
+            .chain(self.pending.iter().map(|name| &**name))
+            .chain(MAGIC.into_iter().filter(|name| *name != "item" || self.item.is_some()))
+            .collect();
+        nearest(name, names).map(str::to_owned)
+    }
+
+    /// Whether a name means anything here, now or later.
+    #[must_use]
+    pub fn knows(&self, name: &str) -> bool {
+        MAGIC.contains(&name) && (name != "item" || self.item.is_some())
+            || self.registered.contains_key(name)
+            || self.pending.contains(name)
+            || self.maybe.contains(name)
+            || self.layers().any(|layer| layer.vars.0.contains_key(name))
+    }
+
+    pub(super) fn lookup(self: &Arc<Self>, name: &str) -> Option<Value> {
+        let world = &self.scope.world;
+        match name {
+            "item" if self.item.is_some() => return self.item.clone(),
+            "inventory_hostname" => return Some(Value::from(&*self.scope.host)),
+            "groups" => return Some(world.groups.clone()),
+            "group_names" => {
+                let host = world.inventory.host(&self.scope.host);
+                let groups = host.map(|(_, host)| host.groups.as_slice()).unwrap_or_default();
+                let mut names: Vec<String> = groups.iter().map(ToString::to_string).collect();
+                names.sort();
+                return Some(Value::from(names));
+            }
+            "hostvars" => {
+                let hosts = HostVars::new(Arc::clone(world), Arc::clone(&self.state));
+                return Some(Value::from_object(hosts));
+            }
+            "play_hosts" => return Some(self.scope.play_hosts.clone()),
+            "run_id" => return Some(Value::from(&*world.run_id)),
+            FRAME => return Some(Value::from_dyn_object(Arc::clone(self))),
+            _ => {}
+        }
+        if let Some(node) = world.extra.iter().rev().find_map(|layer| layer.get(name)) {
+            return Some(self.variable(name, node));
+        }
+        if let Some(result) = self.registered.get(name) {
+            return Some(result.clone());
+        }
+        if self.pending.contains(name) {
+            return Some(self.wait_for(name));
+        }
+        let mut layers = self.task.iter().chain(self.scope.layers.iter().rev());
+        match layers.find_map(|layer| layer.get(name)) {
+            Some(node) => Some(self.variable(name, node)),
+            None => self.maybe.contains(name).then(|| self.wait_for(name)),
+        }
+    }
+
+    fn wait_for(&self, name: &str) -> Value {
+        self.state().pending.get_or_insert_with(|| Pending(name.into()));
+        poison("not known yet")
+    }
+}
+
+/// The names that are always there; `item` within a loop.
+const MAGIC: [&str; 7] =
+    ["inventory_hostname", "groups", "group_names", "hostvars", "play_hosts", "run_id", "item"];
+
+/// A value that ends the rendering which touches it.
+pub(super) fn poison(why: &'static str) -> Value {
+    Value::from(Error::new(ErrorKind::InvalidOperation, why))
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame({})", self.scope.host)
+    }
+}
+
+impl Object for Frame {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.lookup(key.as_str()?)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        let names = self.layers().flat_map(|layer| layer.vars.0.keys().cloned());
+        let names: BTreeSet<String> = names.collect();
+        Enumerator::Values(names.into_iter().map(Value::from).collect())
+    }
+}

@@ -1,0 +1,258 @@
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+
+use super::inventory::Inventory;
+use super::pattern;
+use crate::load::source::Sources;
+
+fn build(sources: &[&str]) -> Result<Inventory, Vec<String>> {
+    let texts = Sources::default();
+    let dir = tempfile::tempdir().unwrap();
+    let path = |(number, text): (usize, &&str)| {
+        let path = dir.path().join(format!("{number}.yml"));
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let paths: Vec<PathBuf> = sources.iter().enumerate().map(path).collect();
+    crate::load::inventory_files(&texts, &paths)
+        .and_then(Inventory::build)
+        .map_err(|problems| problems.iter().map(|problem| problem.one_line(&texts)).collect())
+}
+
+fn hosts(inventory: &Inventory, group: &str) -> Vec<String> {
+    inventory.group(group).unwrap().hosts.iter().map(ToString::to_string).collect()
+}
+
+fn groups(inventory: &Inventory, host: &str) -> Vec<String> {
+    inventory.host(host).unwrap().1.groups.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn groups_contain_what_their_children_contain() {
+    let inventory = build(&["\
+all:
+  hosts: { alone: , web-01: }
+  children:
+    top: { children: { left: , right: } }
+left: { children: { bottom: }, hosts: { l: } }
+right: { children: { bottom: } }
+bottom: { hosts: { b: , web-01: } }
+empty:
+"])
+    .unwrap();
+    assert_eq!(hosts(&inventory, "all"), ["alone", "web-01", "l", "b"]);
+    assert_eq!(hosts(&inventory, "top"), ["web-01", "l", "b"]);
+    assert_eq!(hosts(&inventory, "right"), ["web-01", "b"]);
+    assert_eq!(hosts(&inventory, "ungrouped"), ["alone"]);
+    assert!(hosts(&inventory, "empty").is_empty());
+    // Parents before children; equals by name.
+    assert_eq!(groups(&inventory, "b"), ["top", "left", "right", "bottom"]);
+    assert_eq!(groups(&inventory, "alone"), ["ungrouped"]);
+}
+
+#[test]
+fn sources_add_to_each_other() {
+    let inventory = build(&[
+        "web: { hosts: { a: { x: 1, y: 1 } }, vars: { g: 1 } }\n",
+        "web: { hosts: { b: , a: { x: 2 } }, vars: { g: 2 } }\ndb: { hosts: b }\n",
+    ])
+    .unwrap();
+    assert_eq!(hosts(&inventory, "web"), ["a", "b"]);
+    assert_eq!(hosts(&inventory, "db"), ["b"]);
+    let value = |name: &str| {
+        let layers = &inventory.host("a").unwrap().1.layers;
+        let node = layers.iter().rev().find_map(|layer| layer.get(name)).unwrap();
+        node.to_json().to_string()
+    };
+    assert_eq!([value("x"), value("y"), value("g")], ["2", "1", "2"]);
+}
+
+#[test]
+fn a_deeper_group_wins_by_its_longest_path() {
+    // `near` is a child of `all` and of `far`, so it is two levels down.
+    let inventory = build(&["\
+all: { children: { near: , far: } }
+far: { children: { near: } }
+near: { hosts: { h: } }
+"])
+    .unwrap();
+    assert_eq!(groups(&inventory, "h"), ["far", "near"]);
+}
+
+#[test]
+fn circles_and_double_names_are_errors() {
+    let circle =
+        build(&["a: { children: { b: } }\nb: { children: { c: } }\nc: { children: { a: } }\n"]);
+    let circle = circle.unwrap_err().remove(0);
+    let ways = ["a → b → c → a", "b → c → a → b", "c → a → b → c"];
+    assert!(ways.iter().any(|way| circle.contains(way)), "{circle}");
+    let own = build(&["a: { children: { a: } }\n"]);
+    assert!(own.unwrap_err()[0].contains("a → a"));
+    let above = build(&["web: { children: { all: } }\n"]);
+    assert!(above.unwrap_err()[0].contains("contains itself"));
+    let double = build(&["web: { hosts: { db: } }\n", "db: { hosts: { x: } }\n"]);
+    assert!(double.unwrap_err()[0].contains("`db` is the name of a host and of a group"));
+}
+
+#[test]
+fn groups_may_nest_as_deep_as_they_like() {
+    let chain: String =
+        (0..3000).map(|at| format!("g{at}: {{ children: {{ g{}: }} }}\n", at + 1)).collect();
+    let inventory = build(&[&format!("{chain}g3000: {{ hosts: {{ h: }} }}\n")]).unwrap();
+    assert_eq!(hosts(&inventory, "g0"), ["h"]);
+}
+
+#[test]
+fn odd_names_stay_names() {
+    let inventory =
+        build(&["all: { hosts: { 10: , '1.10': , \"2001:db8::1\": , on: } }\n"]).unwrap();
+    assert_eq!(hosts(&inventory, "all"), ["10", "1.10", "2001:db8::1", "on"]);
+}
+
+const FLEET: &str = "\
+web: { hosts: { web-01: , web-02: , web-03: , web-10: } }
+db: { hosts: { db-01: , db-02: } }
+staging: { hosts: { web-03: , db-02: } }
+v6: { hosts: { \"2001:db8::1\": } }
+";
+
+fn select(pattern: &str) -> Result<String, String> {
+    let inventory = build(&[FLEET]).unwrap();
+    match pattern::select(&inventory, pattern) {
+        Ok(hosts) => Ok(hosts.join(" ")),
+        Err(errors) => {
+            let shown = errors
+                .iter()
+                .map(|(error, range)| format!("{error} @ {}", &pattern[range.clone()]));
+            Err(shown.collect::<Vec<_>>().join("; "))
+        }
+    }
+}
+
+#[test]
+fn patterns_select_as_in_ansible() {
+    let all = "web-01 web-02 web-03 web-10 db-01 db-02 2001:db8::1";
+    let cases = [
+        ("all", all),
+        ("*", all),
+        ("web", "web-01 web-02 web-03 web-10"),
+        ("db:web-02", "web-02 db-01 db-02"),
+        ("web-02,db", "web-02 db-01 db-02"),
+        ("web, db-01", "web-01 web-02 web-03 web-10 db-01"),
+        ("web:!web-03", "web-01 web-02 web-10"),
+        ("!web-03:web", "web-01 web-02 web-10"),
+        ("web:&staging", "web-03"),
+        ("&staging:web:db:!db", "web-03"),
+        ("!web", "db-01 db-02 2001:db8::1"),
+        ("&staging", "web-03 db-02"),
+        ("web-0*", "web-01 web-02 web-03"),
+        ("w?b", "web-01 web-02 web-03 web-10"),
+        ("*-02", "web-02 db-02"),
+        ("web[0]", "web-01"),
+        ("web[-1]", "web-10"),
+        ("web[1:2]", "web-02 web-03"),
+        ("web[2:]", "web-03 web-10"),
+        ("web[:1]", "web-01 web-02"),
+        ("web[7]", ""),
+        ("web-[12]0", "web-10"),
+        ("~web-\\d0", "web-10"),
+        ("~(web|db)-02", "web-02 db-02"),
+        ("~web-0[1:2]", "web-01 web-02"),
+        ("!~web.*", "db-01 db-02 2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("all:!2001:db8::1:!web", "x"),
+        ("nothing*", ""),
+        ("ungrouped", ""),
+        ("web:web", "web-01 web-02 web-03 web-10"),
+    ];
+    for (pattern, expected) in cases {
+        // An IPv6 address among other parts needs commas.
+        if expected == "x" {
+            assert!(select(pattern).is_err(), "{pattern}");
+            assert_eq!(select("all,!2001:db8::1,!web").unwrap(), "db-01 db-02");
+            continue;
+        }
+        assert_eq!(select(pattern).as_deref(), Ok(expected), "{pattern}");
+    }
+}
+
+#[test]
+fn patterns_that_mean_nothing_are_errors_in_place() {
+    let cases = [
+        ("", "is empty @ "),
+        (" , : ", "is empty"),
+        ("wbe", "no host or group `wbe` @ wbe"),
+        ("web:!wbe", "`wbe` @ wbe"),
+        ("web: & stagin ,x", "`x` @ x"),
+        ("~web-(", "cannot be read"),
+        ("web[1", "cannot be read"),
+        ("!", "a part of it is empty"),
+        ("web[1:2:3]", "neither an index nor a range"),
+    ];
+    for (pattern, expected) in cases {
+        let shown = select(pattern).unwrap_err();
+        assert!(shown.contains(expected), "{pattern}: {shown}");
+    }
+    assert!(select("nowhere:nothing").unwrap_err().contains("; "));
+}
+
+/// The hosts of the model, by number, and the groups that they are in.
+const MODEL_HOSTS: usize = 8;
+
+fn model_groups(memberships: &[u8]) -> String {
+    let mut text = String::from("all: { hosts: {");
+    (0..MODEL_HOSTS).for_each(|host| text.push_str(&format!(" h{host}: ,")));
+    text.push_str("} }\n");
+    for (group, members) in memberships.iter().enumerate() {
+        let hosts = (0..MODEL_HOSTS).filter(|host| members & (1 << host) != 0);
+        let hosts: String = hosts.map(|host| format!(" h{host}: ,")).collect();
+        text.push_str(&format!("g{group}: {{ hosts: {{{hosts}}} }}\n"));
+    }
+    text
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn patterns_agree_with_sets(
+        memberships in prop::collection::vec(any::<u8>(), 4),
+        parts in prop::collection::vec((0..3usize, 0..12usize), 1..6),
+        separator in "[:,]",
+    ) {
+        let inventory = build(&[&model_groups(&memberships)]).unwrap();
+        let set = |name: usize| -> BTreeSet<usize> {
+            match name {
+                0..4 => (0..MODEL_HOSTS).filter(|host| memberships[name] & (1 << host) != 0).collect(),
+                host => [host - 4].into(),
+            }
+        };
+        let name = |name: usize| if name < 4 { format!("g{name}") } else { format!("h{}", name - 4) };
+        let pattern: Vec<String> =
+            parts.iter().map(|(sign, part)| format!("{}{}", ["", "!", "&"][*sign], name(*part))).collect();
+        let pattern = pattern.join(&separator);
+        let of = |wanted: usize| parts.iter().filter(move |(sign, _)| *sign == wanted).map(|(_, part)| set(*part));
+        let mut expected: BTreeSet<usize> = of(0).flatten().collect();
+        if of(0).next().is_none() {
+            expected = (0..MODEL_HOSTS).collect();
+        }
+        of(2).for_each(|kept| expected.retain(|host| kept.contains(host)));
+        of(1).for_each(|removed| expected.retain(|host| !removed.contains(host)));
+        let expected: Vec<String> = expected.into_iter().map(|host| format!("h{host}")).collect();
+        let selected: Vec<String> =
+            pattern::select(&inventory, &pattern).unwrap().iter().map(ToString::to_string).collect();
+        prop_assert_eq!(selected, expected, "{}", pattern);
+    }
+
+    #[test]
+    fn no_pattern_panics(pattern in "[a-z0-9\\[\\]:,!&~*?(){}|. é-]{0,24}") {
+        let inventory = build(&[FLEET]).unwrap();
+        if let Err(errors) = pattern::select(&inventory, &pattern) {
+            for (_, range) in errors {
+                prop_assert!(pattern.get(range).is_some());
+            }
+        }
+    }
+}

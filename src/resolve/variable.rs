@@ -1,0 +1,113 @@
+//! Renders what stands behind a variable's name.
+
+use std::sync::Arc;
+
+use minijinja::value::{Serde, Value};
+
+use super::error::ResolveError;
+use super::frame::{Frame, poison};
+use super::lazy::LazyMap;
+use super::render::Miss;
+use crate::diagnostic::Problem;
+use crate::load::decode::is_template;
+use crate::load::node::{Kind, Node};
+
+/// How many variables may be rendered within each other. More is a mistake, and
+/// would end in the stack's end.
+const DEEPEST: usize = 24;
+
+impl Frame {
+    /// A variable's value, rendered in this frame. A mapping is rendered entry by
+    /// entry, as they are read.
+    pub(super) fn variable(self: &Arc<Self>, name: &str, node: &Node) -> Value {
+        if let Some(tag) = unusable_tag(node) {
+            let error = ResolveError::Tagged { name: name.to_owned(), tag: tag.to_owned() };
+            return self.fail(Problem::new(error, node.span));
+        }
+        match &node.kind {
+            _ if !has_template(node) => Value::from(Serde(node.to_json())),
+            Kind::Map(map) => Value::from_object(LazyMap::new(self, name, map)),
+            _ => self.guarded(name, node),
+        }
+    }
+
+    /// Renders a variable, unless it is being rendered already.
+    fn guarded(self: &Arc<Self>, name: &str, node: &Node) -> Value {
+        let entry = (Arc::clone(&self.scope.host), name.to_owned());
+        let recursion = {
+            let mut state = self.state();
+            let known = state.stack.iter().position(|outer| *outer == entry);
+            match known.or_else(|| (state.stack.len() >= DEEPEST).then_some(0)) {
+                Some(at) => {
+                    let names = state.stack[at..].iter().chain([&entry]).map(|(_, name)| &**name);
+                    Some(names.collect::<Vec<_>>().join(" → "))
+                }
+                None => {
+                    state.stack.push(entry);
+                    None
+                }
+            }
+        };
+        if let Some(path) = recursion {
+            let error = ResolveError::Recursion { name: name.to_owned(), path };
+            return self.fail(Problem::new(error, node.span));
+        }
+        let rendered = self.node(node);
+        self.state().stack.pop();
+        rendered.unwrap_or_else(|problem| match problem {
+            Some(problem) => self.fail(problem),
+            None => poison("not known yet"),
+        })
+    }
+
+    /// Keeps the innermost error, and poisons the value so that rendering stops.
+    fn fail(&self, problem: Problem) -> Value {
+        self.state().failure.get_or_insert(problem);
+        poison("a variable cannot be rendered")
+    }
+
+    /// The value of a node with its templates rendered; `Err(None)` when it is
+    /// pending, which the state then tells.
+    pub(super) fn node(self: &Arc<Self>, node: &Node) -> Result<Value, Option<Problem>> {
+        match &node.kind {
+            Kind::Text(text, _) if is_template(text) => match self.evaluate(text, node.span) {
+                Ok(value) => Ok(value),
+                Err(Miss::Pending(pending)) => {
+                    self.state().pending.get_or_insert(pending);
+                    Err(None)
+                }
+                Err(Miss::Problem(problem)) => Err(Some(*problem)),
+            },
+            Kind::List(items) => {
+                let items: Result<Vec<Value>, _> =
+                    items.iter().map(|item| self.node(item)).collect();
+                items.map(Value::from)
+            }
+            Kind::Map(map) => {
+                let pairs = map.iter().map(|(key, entry)| {
+                    self.node(&entry.value).map(|value| (Value::from(key.as_str()), value))
+                });
+                pairs.collect::<Result<Vec<_>, _>>().map(Value::from_pairs)
+            }
+            _ => Ok(Value::from(Serde(node.to_json()))),
+        }
+    }
+}
+
+fn has_template(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Text(text, _) => is_template(text),
+        Kind::List(items) => items.iter().any(has_template),
+        Kind::Map(map) => map.values().any(|entry| has_template(&entry.value)),
+        _ => false,
+    }
+}
+
+/// The tag of a value that means something else than what it holds. Ansible's
+/// `!unsafe` says that the text is no template, which tagged values never are.
+fn unusable_tag(node: &Node) -> Option<&str> {
+    match &node.kind {
+        Kind::Tagged(tag, _) if tag.trim_start_matches('!') != "unsafe" => Some(tag),
+        _ => None,
+    }
+}

@@ -1,0 +1,282 @@
+//! The JSON Schemas in `schemas/`: current, and of one mind with the loader.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use crate::lab::Sshoal;
+
+const KINDS: [&str; 4] = ["playbook", "inventory", "request", "report"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn validator(kind: &str) -> Validator {
+    let text = fs::read_to_string(root().join(format!("schemas/{kind}.schema.json"))).unwrap();
+    jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
+}
+
+fn yaml(path: &Path) -> Value {
+    serde_yaml::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[track_caller]
+fn accepts(validator: &Validator, value: &Value, what: &str) {
+    let errors: Vec<String> = validator
+        .iter_errors(value)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{what}\n{}", errors.join("\n"));
+}
+
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { files.extend(files_below(&path)) } else { files.push(path) }
+    }
+    files
+}
+
+/// Set `UPDATE_SCHEMAS` to write them.
+#[test]
+fn the_files_are_what_the_command_prints() {
+    for kind in KINDS {
+        let path = root().join(format!("schemas/{kind}.schema.json"));
+        let printed = Sshoal::new().args(["schema", kind]).status(0).stderr("").run().stdout;
+        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, &printed).unwrap();
+        }
+        let kept = fs::read_to_string(&path).unwrap_or_default();
+        assert!(kept == printed, "run `sshoal schema {kind} > schemas/{kind}.schema.json`");
+    }
+}
+
+#[test]
+fn every_playbook_and_inventory_here_is_valid() {
+    let (playbook, inventory) = (validator("playbook"), validator("inventory"));
+    let mut seen = [0, 0];
+    for path in
+        [files_below(&root().join("playbooks")), files_below(&root().join("tests/integration"))]
+            .concat()
+    {
+        if path.extension().is_none_or(|extension| extension != "yml") {
+            continue;
+        }
+        let value = yaml(&path);
+        let name = path.display().to_string();
+        let is_inventory = value.as_object().is_some_and(|map| {
+            map.values().any(|group| group.get("hosts").or(group.get("children")).is_some())
+        });
+        if is_inventory {
+            accepts(&inventory, &value, &name);
+            seen[1] += 1;
+        } else if value.is_array() {
+            accepts(&playbook, &value, &name);
+            seen[0] += 1;
+        }
+    }
+    assert!(seen[0] > 1 && seen[1] > 0, "looked at {seen:?} files only");
+}
+
+#[test]
+fn playbooks_name_their_schema() {
+    for entry in fs::read_dir(root().join("playbooks")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yml") {
+            let text = fs::read_to_string(&path).unwrap();
+            let comment = "# yaml-language-server: $schema=../schemas/playbook.schema.json";
+            assert!(text.lines().any(|line| line == comment), "{}", path.display());
+        }
+    }
+}
+
+/// The examples of the documented request.
+fn documented() -> Vec<Value> {
+    let args = |extra: Value| {
+        let mut args = json!({ "host": "192.168.1.100", "username": "admin" });
+        args.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        args
+    };
+    let password = args(json!({ "password": "your_password" }));
+    let sudo = json!({ "sudo": true, "sudo_password": "your_sudo_password" });
+    let transfer = |extra: Value| {
+        let mut transfer = json!({ "local_path": "/local/file.txt", "remote_path": "/remote/file.txt", "chunk_size": 32768 });
+        transfer.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        json!({ "file_transfer": transfer })
+    };
+    let pem = "-----BEGIN RSA PRIVATE KEY-----\n...\n-----END RSA PRIVATE KEY-----";
+    let requests = [
+        json!({ "connection_args": password, "command": "uname -a" }),
+        json!({ "connection_args": password, "command": ["uname -a", "df -h"], "driver_args": { "timeout": 30.0 } }),
+        json!({ "connection_args": args(json!({ "key_filename": "/path/to/private_key", "passphrase": "x" })), "command": "df -h" }),
+        json!({ "connection_args": args(json!({ "pkey": pem, "passphrase": "x" })), "command": "free -m" }),
+        json!({ "connection_args": password, "config": "ls /root", "driver_args": sudo }),
+        json!({ "connection_args": password, "config": ["a", "b"], "driver_args": { "sudo": true, "sudo_password": "x", "timeout": 60.0 } }),
+        json!({ "connection_args": password, "command": ["__FILE_TRANSFER__"], "driver_args": transfer(json!({ "operation": "upload", "resume": false })) }),
+        json!({ "connection_args": password, "command": ["__FILE_TRANSFER__"], "driver_args": transfer(json!({ "operation": "download", "resume": true, "timeout": 300.0 })) }),
+        json!({ "connection_args": args(json!({ "password": "x", "proxy_host": "192.168.1.100", "proxy_username": "admin", "proxy_password": "x", "proxy_port": 22 })), "command": "uname -a" }),
+        json!({ "connection_args": password, "command": "echo $CUSTOM_VAR", "driver_args": { "environment": { "CUSTOM_VAR": "custom_value", "PATH": "/usr/bin:/bin" } } }),
+        json!({ "connection_args": password, "command": "sudo -S command", "driver_args": { "get_pty": true, "timeout": 30.0 } }),
+        json!({
+            "connection_args": args(json!({ "pkey": pem, "port": 22, "timeout": 30.0, "host_key_policy": "reject" })),
+            "config": ["systemctl restart nginx", "systemctl status nginx"],
+            "driver_args": { "sudo": true, "sudo_password": "x", "timeout": 60.0, "get_pty": false, "environment": { "LANG": "en_US.UTF-8" } },
+            "options": { "queue_strategy": "fifo", "ttl": 600 },
+        }),
+    ];
+    requests
+        .into_iter()
+        .map(|mut request| {
+            request["driver"] = "paramiko".into();
+            request
+        })
+        .collect()
+}
+
+#[test]
+fn the_documented_examples_are_valid() {
+    let (request, playbook) = (validator("request"), validator("playbook"));
+    for example in documented() {
+        accepts(&request, &example, &example.to_string());
+        accepts(&playbook, &example, &example.to_string());
+    }
+    accepts(&request, &documented().into(), "a list of them");
+    accepts(&playbook, &documented().into(), "a playbook of them");
+}
+
+/// What both the schema and the loader refuse.
+fn wrong_tasks() -> Vec<Value> {
+    let upload = json!({ "operation": "upload", "local_path": "a", "remote_path": "b" });
+    vec![
+        json!({ "comand": "uptime" }),
+        json!({ "command": "uptime", "config": "uptime" }),
+        json!({ "name": "nothing" }),
+        json!({ "command": "uptime", "file_transfer": upload }),
+        json!({ "config": "uptime", "file_transfer": upload }),
+        json!({ "command": { "run": "uptime" } }),
+        json!({ "command": ["uptime", ["df"]] }),
+        json!({ "command": "uptime", "connection_args": { "prot": 22 } }),
+        json!({ "command": "uptime", "connection_args": { "credential_ref": 5 } }),
+        json!({ "command": "uptime", "connection_args": { "credential_ref": { "mount": "kv" } } }),
+        json!({ "command": "uptime", "connection_args": { "credential_ref": { "path": null } } }),
+        json!({ "command": "uptime", "connection_args": { "credential_ref": "a", "username": "u" } }),
+        json!({ "command": "uptime", "connection_args": { "credential_ref": { "path": "a" }, "password": "p" } }),
+        json!({ "command": "uptime", "connection_args": { "port": "22" } }),
+        json!({ "command": "uptime", "connection_args": { "port": 70000 } }),
+        json!({ "command": "uptime", "connection_args": { "timeout": 0 } }),
+        json!({ "command": "uptime", "connection_args": { "host_key_policy": "accept" } }),
+        json!({ "command": "uptime", "driver_args": { "timeout": "soon" } }),
+        json!({ "command": "uptime", "driver_args": { "get_pty": "maybe" } }),
+        json!({ "command": "uptime", "driver_args": { "environment": { "A-B": "x" } } }),
+        json!({ "command": "uptime", "driver_args": { "environment": ["A=b"] } }),
+        json!({ "command": "uptime", "driver_args": { "file_transfer": upload } }),
+        json!({ "command": ["__FILE_TRANSFER__"] }),
+        json!({ "file_transfer": { "operation": "upload", "local_path": "a" } }),
+        json!({ "file_transfer": { "operation": "copy", "local_path": "a", "remote_path": "b" } }),
+        json!({ "file_transfer": { "operation": "upload", "local_path": "a", "remote_path": "b", "mode": 644 } }),
+        json!({ "file_transfer": { "operation": "upload", "local_path": "a", "remote_path": "b", "mode": "rw" } }),
+        json!({ "command": "uptime", "options": { "queue_strategy": "lifo" } }),
+        json!({ "command": "uptime", "options": { "ttl": -1 } }),
+        json!({ "command": "uptime", "driver": "netmiko" }),
+        json!({ "command": "uptime", "loop": "some" }),
+        json!({ "command": "uptime", "when": ["a", ["b"]] }),
+        json!({ "command": "uptime", "register": ["a"] }),
+        json!({ "command": "uptime", "ignore_errors": "maybe" }),
+        json!({ "command": "uptime", "vars": ["a"] }),
+    ]
+}
+
+#[test]
+fn what_is_wrong_is_refused_by_schema_and_loader_alike() {
+    let (playbook, request) = (validator("playbook"), validator("request"));
+    let refused = |playbook_text: &Value| {
+        let text = playbook_text.to_string();
+        let args = ["check", "playbook.json"];
+        Sshoal::new().file("playbook.json", text).args(args).run().status == Some(1)
+    };
+    for task in wrong_tasks() {
+        let play = json!([{ "hosts": "all", "tasks": [task] }]);
+        assert!(!playbook.is_valid(&play), "the schema takes {play}");
+        assert!(refused(&play), "the loader takes {play}");
+        let mut alone = task.clone();
+        if alone.get("connection_args").is_none() {
+            alone["connection_args"] = json!({});
+        }
+        alone["connection_args"]["host"] = "web-01".into();
+        assert!(!request.is_valid(&alone), "the request schema takes {alone}");
+    }
+    for play in [
+        json!([{ "tasks": [{ "command": "uptime" }] }]),
+        json!([{ "host": "all" }]),
+        json!([{ "hosts": "all", "task": [] }]),
+        json!([{ "hosts": "all", "tasks": { "command": "uptime" } }]),
+        json!([{ "hosts": { "web": null } }]),
+        json!([]),
+        json!("uptime"),
+    ] {
+        assert!(!playbook.is_valid(&play), "the schema takes {play}");
+        assert!(refused(&play), "the loader takes {play}");
+    }
+    for wrong in [
+        json!({ "command": "uptime" }),
+        json!({ "command": "uptime", "connection_args": { "username": "deploy" } }),
+        json!([]),
+    ] {
+        assert!(!request.is_valid(&wrong), "the schema takes {wrong}");
+    }
+}
+
+#[test]
+fn what_the_loader_takes_is_valid() {
+    let playbook = validator("playbook");
+    for task in [
+        json!({ "command": "uptime", "connection_args": { "password": 12345, "port": "{{ port }}" } }),
+        json!({ "command": "uptime", "connection_args": { "credential_ref": "a/b", "username": null, "pkey": "{{ k }}" } }),
+        json!({ "command": "uptime", "connection_args": { "credential_ref": null, "username": "u" } }),
+        json!({ "command": "uptime", "connection_args": { "credential_ref": { "path": "{{ p }}", "version": 3, "mount": null } } }),
+        json!({ "command": "{{ lines }}", "driver_args": { "timeout": null, "get_pty": "yes" } }),
+        json!({ "command": "uptime", "loop": "{{ names }}", "when": [true, "a is defined"], "tags": "a,b" }),
+        json!({ "config": ["a", "{{ b }}"], "driver_args": { "sudo": "{{ elevated }}", "environment": { "A": 1, "B": true } } }),
+        json!({ "file_transfer": { "operation": "{{ way }}", "local_path": "a", "remote_path": "b", "mode": "0644" } }),
+        json!({ "command": "uptime", "vars": null, "options": { "queue_strategy": "{{ strategy }}", "ttl": 600 } }),
+    ] {
+        let play = json!([{ "hosts": ["web", "!db"], "tasks": [task] }]);
+        accepts(&playbook, &play, &play.to_string());
+        let check = Sshoal::new().file("playbook.json", play.to_string());
+        check.args(["check", "playbook.json"]).status(0).run();
+    }
+}
+
+#[test]
+fn inventories_are_held_to_their_schema() {
+    let inventory = validator("inventory");
+    for right in [
+        json!(null),
+        json!({ "all": { "hosts": { "a": null }, "children": { "web": { "hosts": "b", "vars": {} } } } }),
+        json!({ "web": { "vars": { "options": { "verbose": true }, "ansible_port": "22", "any": [1] } } }),
+    ] {
+        accepts(&inventory, &right, &right.to_string());
+    }
+    for wrong in [
+        json!([]),
+        json!({ "web": { "host": {} } }),
+        json!({ "web": { "hosts": ["a"] } }),
+        json!({ "web": { "hosts": { "a": { "connection_args": { "prot": 22 } } } } }),
+        json!({ "web": { "vars": { "driver_args": { "timeout": "soon" } } } }),
+        json!({ "web": { "vars": { "options": { "ttl": "soon" } } } }),
+        json!({ "all": { "children": { "web": { "childs": {} } } } }),
+    ] {
+        assert!(!inventory.is_valid(&wrong), "the schema takes {wrong}");
+        let text = wrong.to_string();
+        let finished = Sshoal::new()
+            .file("inventory.json", text)
+            .args(["exec", "all", "-i", "inventory.json", "--list-hosts"])
+            .run();
+        assert_eq!(finished.status, Some(1), "the loader takes {wrong}");
+    }
+}
