@@ -5,7 +5,7 @@ mod streams;
 
 use std::time::Instant;
 
-use ssh2::{Channel, PtyModeOpcode, PtyModes};
+use ssh2::Channel;
 use zeroize::Zeroizing;
 
 use super::Cancel;
@@ -175,7 +175,9 @@ impl Run<'_> {
         if self.launch.pty {
             self.connection
                 .link
-                .drive(deadline, cancel, |_| channel.request_pty("dumb", Some(modes()), None))
+                .drive(deadline, cancel, |_| {
+                    channel.request_pty("dumb", Some(streams::modes()), None)
+                })
                 .map_err(|stop| refused("a pseudo-terminal", stop))?;
         }
         if !self.gate.is_waiting() {
@@ -285,15 +287,6 @@ impl Run<'_> {
 fn has_exited(channel: &Channel) -> bool {
     channel.exit_status().is_ok_and(|status| status != 0)
         || channel.exit_signal().is_ok_and(|signal| signal.exit_signal.is_some())
-}
-
-/// No echo, so that no password comes back, and no carriage returns.
-fn modes() -> PtyModes {
-    let mut modes = PtyModes::new();
-    modes.set_boolean(PtyModeOpcode::ECHO, false);
-    modes.set_boolean(PtyModeOpcode::OPOST, false);
-    modes.set_boolean(PtyModeOpcode::ONLCR, false);
-    modes
 }
 
 fn refused(what: &'static str, stop: Stop) -> End {

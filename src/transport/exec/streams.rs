@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use ssh2::{Channel, Stream};
+use ssh2::{Channel, PtyModeOpcode, PtyModes, Stream};
 use zeroize::Zeroize;
 
 use super::super::channels::send;
@@ -166,6 +166,15 @@ impl Run<'_> {
         let now = timespec(Duration::ZERO);
         poll(&mut fds, Some(&now)).is_ok_and(|ready| ready > 0)
     }
+}
+
+/// No echo, so that no password comes back, and no carriage returns.
+pub(super) fn modes() -> PtyModes {
+    let mut modes = PtyModes::new();
+    modes.set_boolean(PtyModeOpcode::ECHO, false);
+    modes.set_boolean(PtyModeOpcode::OPOST, false);
+    modes.set_boolean(PtyModeOpcode::ONLCR, false);
+    modes
 }
 
 /// The libssh2 error behind an [`io::Error`], which keeps only its text.
