@@ -4,13 +4,16 @@ use std::collections::VecDeque;
 
 use super::Captured;
 
+/// Takes a stream as it comes, and says whether more is wanted.
+type Sink = Box<dyn FnMut(&[u8]) -> bool>;
+
 /// Collects one stream, keeping at most `limit` bytes of it.
 pub(super) struct Capture {
     limit: usize,
     head: Vec<u8>,
     tail: VecDeque<u8>,
     total: u64,
-    sink: Option<Box<dyn FnMut(&[u8]) -> bool>>,
+    sink: Option<Sink>,
     broken: bool,
 }
 

@@ -17,6 +17,7 @@ use crate::lab::processes::tool;
 use crate::lab::{Lab, SshdOptions, UserOptions};
 
 mod peers;
+mod request;
 mod rig;
 mod sudo;
 mod tree;

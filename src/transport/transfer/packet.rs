@@ -168,7 +168,8 @@ impl Attributes {
         }
         if flags & HAS_EXTENSIONS != 0 {
             for _ in 0..fields.u32()? {
-                (fields.string()?, fields.string()?);
+                fields.string()?;
+                fields.string()?;
             }
         }
         Some(attributes)

@@ -67,9 +67,7 @@ impl Sums {
             shell.ask_sums(batch.iter().map(|&index| path(index)));
             self.asked.push_back(batch);
         }
-        if let Err(trouble) = job.poke_shell() {
-            return Err(trouble);
-        }
+        job.poke_shell()?;
         while !self.asked.is_empty() {
             let Some((shell, _)) = job.running_shell() else {
                 // It ended under way; nobody will answer any more.
