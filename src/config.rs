@@ -8,6 +8,7 @@ use crate::cli::{
     Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, OutputArgs, OutputFormat, PlanFormat,
     SchemaKind, TaskArgs,
 };
+use crate::execute::CanaryMode;
 use crate::report::Verbosity;
 
 /// One invocation.
@@ -135,6 +136,8 @@ pub struct ConnectConfig {
     pub host_key_policy: Option<String>,
     /// In place of the user's known_hosts file.
     pub known_hosts: Option<PathBuf>,
+    /// Whether shared passwords are proven on one host first. Default on.
+    pub canary: CanaryMode,
     /// How many hosts to work on at a time. Default 64.
     pub forks: NonZeroUsize,
 }
@@ -256,6 +259,7 @@ impl From<ConnectArgs> for ConnectConfig {
             timeout: args.timeout,
             host_key_policy: args.host_key_policy,
             known_hosts: args.known_hosts,
+            canary: if args.no_canary { CanaryMode::Off } else { CanaryMode::On },
             forks: args.forks,
         }
     }

@@ -64,6 +64,9 @@ pub struct ConnectArgs {
     /// File of known host keys, in place of ~/.ssh/known_hosts
     #[arg(long, value_name = "FILE", env = "SSHOAL_KNOWN_HOSTS")]
     pub known_hosts: Option<PathBuf>,
+    /// Use a shared password on all hosts at once, instead of proving it on one first
+    #[arg(long, env = "SSHOAL_NO_CANARY", value_parser = FalseyValueParser::new())]
+    pub no_canary: bool,
     /// How many hosts to work on at a time
     #[arg(short, long, value_name = "N", env = "SSHOAL_FORKS", default_value = "64")]
     pub forks: std::num::NonZeroUsize,

@@ -29,6 +29,7 @@ Exit codes:
   0    all well
   1    invalid input or usage; nothing ran
   2    a task failed or timed out
+  3    the run was stopped: two hosts rejected a password that others share
   4    a host was unreachable
   6    both
   130  interrupted

@@ -97,8 +97,8 @@ impl Problems {
     /// problem) and sorts them by place.
     #[must_use]
     pub fn collect(problems: impl IntoIterator<Item = Problem>) -> Self {
-        let mut merged: IndexMap<(Option<Span>, String), (Problem, IndexSet<Arc<str>>)> =
-            IndexMap::new();
+        type Place = (Option<Span>, String);
+        let mut merged: IndexMap<Place, (Problem, IndexSet<Arc<str>>)> = IndexMap::new();
         for mut problem in problems {
             let hosts = std::mem::take(&mut problem.hosts);
             let key = (problem.span, problem.error.to_string());

@@ -9,6 +9,7 @@ use super::connections::shared;
 use super::lane::HostState;
 use super::record::{masked_result, of_execution, of_transfer, value_of};
 use super::verdict::{Faults, ends_task, of_status, outcome_of};
+use super::watch::Watch;
 use crate::event::{CommandResult, Event, HostName, Outcome};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::model::Step;
@@ -37,6 +38,8 @@ pub(super) struct Attempt<'a> {
     pub(super) gathered: &'a mut Gathered,
     /// Whether the task's result is registered.
     pub(super) keep_values: bool,
+    /// Sends lanes on their way that waited for what has just become known.
+    pub(super) wake: &'a dyn Fn(),
     /// The first step after this task, as far as it is known.
     pub(super) next: Option<&'a Step>,
 }
@@ -77,8 +80,9 @@ impl Attempt<'_> {
         // Taken out of the state while it works, so that the rest of this
         // attempt stays usable; a panic in between lets go of all connections.
         let mut connections = std::mem::take(&mut self.state.connections);
+        let watch = Watch::new(self.context, self.host, step, self.wake);
         let (connection, warnings) =
-            match connections.for_step(step, self.context.connector, &options.cancel) {
+            match connections.for_step(step, self.context.connector, &watch, &options.cancel) {
                 Ok(opened) => opened,
                 Err(failure) => {
                     self.state.connections = connections;
@@ -89,7 +93,7 @@ impl Attempt<'_> {
         warnings.into_iter().for_each(|warning| self.warn(warning));
         let ended_by = match &step.action {
             Action::Command(shell) | Action::Config(shell) => {
-                self.run_commands(connection, step, shell, more)
+                self.run_commands(connection, step, shell, &watch, more)
             }
             Action::FileTransfer(spec) => self.run_transfer(connection, step, spec),
         };
@@ -106,6 +110,7 @@ impl Attempt<'_> {
         connection: &mut dyn Connection,
         step: &Step,
         shell: &ShellAction,
+        watch: &Watch<'_>,
         more: bool,
     ) -> Option<ErrorCode> {
         let cancel = &self.context.options.cancel;
@@ -117,7 +122,9 @@ impl Attempt<'_> {
                 return Some(ErrorCode::Cancelled);
             }
             let after = count - index - 1;
-            let mut execution = connection.execute(command, &shell.exec, after > 0 || more, cancel);
+            let more = after > 0 || more;
+            let mut execution =
+                connection.execute_watched(command, &shell.exec, more, watch, cancel);
             std::mem::take(&mut execution.warnings).into_iter().for_each(|text| self.warn(text));
             let (result, failure) =
                 of_execution(step.item.as_ref(), command, shell.exec.pty, execution);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::failure::Failure;
 use crate::plan::model::Step;
 use crate::plan::spec::{ConnectionSpec, QueueStrategy};
-use crate::transport::{Cancel, Connection, Connector};
+use crate::transport::{Cancel, Connection, Connector, PasswordWatch};
 
 /// The open connections of one host.
 ///
@@ -28,6 +28,7 @@ impl Connections {
         &mut self,
         step: &Step,
         connector: &dyn Connector,
+        passwords: &dyn PasswordWatch,
         cancel: &Cancel,
     ) -> Result<(&mut dyn Connection, Vec<String>), Failure> {
         // One that the peer closed while it was idle has nothing in flight that
@@ -36,7 +37,7 @@ impl Connections {
         let (index, warnings) = match self.0.iter().position(|held| held.serves(step)) {
             Some(index) => (index, Vec::new()),
             None => {
-                let opened = connector.connect(&step.connection, cancel)?;
+                let opened = connector.connect_watched(&step.connection, passwords, cancel)?;
                 self.0.push(Held {
                     spec: step.connection.clone(),
                     strategy: step.strategy,
@@ -46,6 +47,11 @@ impl Connections {
             }
         };
         Ok((&mut *self.0[index].connection, warnings))
+    }
+
+    /// Whether `step` needs no new connection.
+    pub(super) fn has(&self, step: &Step) -> bool {
+        self.0.iter().any(|held| held.serves(step))
     }
 
     /// Lets go of the connection that serves `step`, because it is lost.

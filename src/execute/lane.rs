@@ -8,10 +8,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
+use rayon::ScopeFifo;
 
 use super::Context;
 use super::attempt::{Attempt, Gathered, interrupted};
+use super::canary::Credential;
 use super::connections::Connections;
+use super::parking::{CloseOnPanic, Parking};
 use super::record::{masked_failure, masked_name, now, registered, seconds};
 use super::verdict::outcome_of;
 use crate::event::{Event, Outcome, TaskRecord};
@@ -29,11 +32,21 @@ pub(super) struct HostState {
     stopped_by: Option<Arc<str>>,
 }
 
-/// A lane at work.
+/// A lane at work. While it waits for a password to be proven, this is all there
+/// is of it: no thread.
 pub(super) struct LaneRun<'a> {
-    pub(super) context: Context<'a>,
-    pub(super) lane: &'a Lane,
-    pub(super) host: &'a mut HostState,
+    context: Context<'a>,
+    parking: &'a Parking<'a>,
+    /// Where the lane stands in the play.
+    pub(super) place: usize,
+    lane: &'a Lane,
+    host: &'a mut HostState,
+    /// Index of the task to begin next.
+    next: usize,
+    worst: Outcome,
+    /// The passwords on trial that the task to begin next may use, once there is
+    /// room for it.
+    pub(super) entered: Option<Vec<Credential>>,
 }
 
 /// How a task went, before it is put on record.
@@ -44,36 +57,101 @@ struct Conclusion {
     gathered: Gathered,
 }
 
-impl LaneRun<'_> {
-    /// Runs every task to its end.
-    pub(super) fn run(mut self) {
-        let mut worst = Outcome::Skipped;
-        for (index, task) in self.lane.tasks.iter().enumerate() {
+impl<'a> LaneRun<'a> {
+    /// A lane before its first task.
+    pub(super) fn new(
+        context: Context<'a>,
+        parking: &'a Parking<'a>,
+        place: usize,
+        lane: &'a Lane,
+        host: &'a mut HostState,
+    ) -> Self {
+        let worst = Outcome::Skipped;
+        Self { context, parking, place, lane, host, next: 0, worst, entered: None }
+    }
+
+    /// Runs every task to its end, or as far as the passwords go that it may use:
+    /// then `parking` has the lane.
+    pub(super) fn run(self, scope: &ScopeFifo<'a>) {
+        let _others = CloseOnPanic::new(self.parking);
+        self.go_on(scope);
+    }
+
+    fn go_on(mut self, scope: &ScopeFifo<'a>) {
+        let lane = self.lane;
+        while let Some(task) = lane.tasks.get(self.next) {
             let began = (now(), Instant::now());
-            let conclusion = self.run_task(index, task);
+            let conclusion = match self.steps_to_run(task) {
+                Ok(steps) => {
+                    let Some(ready) = self.enter_or_wait(&steps) else { return };
+                    self = ready;
+                    self.attempt(task, &steps, scope)
+                }
+                Err(conclusion) => *conclusion,
+            };
+            self.leave(scope);
             let record = self.put_on_record(task, began, conclusion);
-            worst = worst.worst(if record.ignored { Outcome::Ok } else { record.outcome });
+            self.worst =
+                self.worst.worst(if record.ignored { Outcome::Ok } else { record.outcome });
             self.emit(|play, host| Event::TaskFinished { play, host, record: Box::new(record) });
+            self.next += 1;
         }
         let closed = guarded(|| self.host.connections.end_play());
         if let Err(failure) = closed {
             let message = masked_failure(&self.context.options.redactor, failure).message;
             self.emit(|_, host| Event::Warned { host: Some(host), message });
         }
-        self.emit(|play, host| Event::HostFinished { play, host, outcome: worst });
+        let outcome = self.worst;
+        self.emit(|play, host| Event::HostFinished { play, host, outcome });
     }
 
-    fn run_task(&mut self, index: usize, task: &PlannedTask) -> Conclusion {
+    /// What there is to do for the task, or how it ends without being begun.
+    fn steps_to_run<'t>(&self, task: &'t PlannedTask) -> Result<Cow<'t, [Step]>, Box<Conclusion>> {
+        let without_attempt =
+            |outcome, error| Err(Box::new(Conclusion::without_attempt(outcome, error)));
         if let Some(reason) = self.reason_not_to_run() {
-            return Conclusion::without_attempt(Outcome::Cancelled, Some(reason));
+            return without_attempt(Outcome::Cancelled, Some(reason));
         }
         match guarded(|| self.steps_of(task)).and_then(|steps| steps) {
-            Ok(steps) if steps.iter().any(|step| !step.skip) => {
-                self.attempt(task, &steps, step_after(self.lane, index))
-            }
-            Ok(_) => Conclusion::without_attempt(Outcome::Skipped, None),
-            Err(failure) => Conclusion::without_attempt(outcome_of(failure.code), Some(failure)),
+            Ok(steps) if steps.iter().any(|step| !step.skip) => Ok(steps),
+            Ok(_) => without_attempt(Outcome::Skipped, None),
+            Err(failure) => without_attempt(outcome_of(failure.code), Some(failure)),
         }
+    }
+
+    /// Gives the lane back when `steps` may use their passwords.
+    fn enter_or_wait(self, steps: &[Step]) -> Option<Self> {
+        if self.entered.is_some() {
+            return Some(self);
+        }
+        let mut wanted = Vec::new();
+        for step in steps.iter().filter(|step| !step.skip) {
+            let is_connected = self.host.connections.has(step);
+            let login = Credential::login(step).filter(|_| !is_connected);
+            for credential in login.into_iter().chain(Credential::sudo(step)) {
+                if !wanted.contains(&credential) {
+                    wanted.push(credential);
+                }
+            }
+        }
+        if wanted.is_empty() {
+            return Some(self);
+        }
+        let (parking, canaries) = (self.parking, self.context.canaries);
+        parking.enter_or_wait(self, wanted, canaries)
+    }
+
+    /// Makes room for other lanes, now that the task has ended.
+    fn leave(&mut self, scope: &ScopeFifo<'a>) {
+        let entered = self.entered.take().unwrap_or_default();
+        if !entered.is_empty() {
+            self.context.canaries.leave(&self.lane.host, entered);
+            self.wake(scope);
+        }
+    }
+
+    fn wake(&self, scope: &ScopeFifo<'a>) {
+        self.parking.wake(self.context.canaries, &self.context.options.cancel, scope);
     }
 
     fn reason_not_to_run(&self) -> Option<Failure> {
@@ -81,7 +159,8 @@ impl LaneRun<'_> {
             let message = format!("not run, because `{task}` failed");
             return Some(Failure::new(ErrorCode::Cancelled, message));
         }
-        self.context.options.cancel.is_cancelled().then(interrupted)
+        let is_cancelled = self.context.options.cancel.is_cancelled();
+        is_cancelled.then(interrupted).or_else(|| self.context.canaries.stopped())
     }
 
     /// What the task has to do on this host; nothing where it is skipped.
@@ -101,17 +180,20 @@ impl LaneRun<'_> {
 
     /// Tries the task once. Trying again, until a condition holds, is a loop
     /// around this.
-    fn attempt(&mut self, task: &PlannedTask, steps: &[Step], next: Option<&Step>) -> Conclusion {
+    fn attempt(&mut self, task: &PlannedTask, steps: &[Step], scope: &ScopeFifo<'a>) -> Conclusion {
         let (id, name) = (task.header.id.clone(), self.name_of(task));
         self.emit(|play, host| Event::TaskStarted { play, host, task: id, name });
         let mut gathered = Gathered::default();
+        let (parking, canaries) = (self.parking, self.context.canaries);
+        let cancel = &self.context.options.cancel;
         let attempt = Attempt {
             context: &self.context,
             host: &self.lane.host,
             state: &mut *self.host,
             gathered: &mut gathered,
             keep_values: task.header.register.is_some(),
-            next,
+            wake: &|| parking.wake(canaries, cancel, scope),
+            next: step_after(self.lane, self.next),
         };
         if let Err(failure) = guarded(|| attempt.run(steps)) {
             gathered.faults.add(failure);

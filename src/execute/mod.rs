@@ -21,15 +21,20 @@ use crate::secret::Redactor;
 use crate::transport::{Cancel, Connector};
 
 mod attempt;
+mod canary;
 mod connections;
 mod lane;
+mod parking;
 mod record;
 mod verdict;
+mod watch;
 
 #[cfg(test)]
 mod tests;
 
+use canary::Canaries;
 use lane::{HostState, LaneRun};
+use parking::Parking;
 
 /// The stack of a worker. libssh2, OpenSSL and the templates of deferred tasks
 /// stay far below it; it is only reserved, not used, until it is touched.
@@ -48,8 +53,20 @@ pub struct ExecuteOptions {
     pub run: RunStarted,
     /// Masks secrets in everything that leaves as an event.
     pub redactor: Arc<Redactor>,
+    /// Whether a password that many hosts share is proven on one of them first.
+    pub canary: CanaryMode,
     /// Ends the run early: running commands are ended, the rest is cancelled.
     pub cancel: Cancel,
+}
+
+/// Whether a password that many hosts share is proven on one of them first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CanaryMode {
+    /// It is; when two hosts reject it, the run stops.
+    #[default]
+    On,
+    /// It is used on all of them at once.
+    Off,
 }
 
 /// Why a run could not begin.
@@ -89,6 +106,10 @@ pub fn execute(
     let pool = pool(plan, options.forks)?;
     let _stop_workers = CancelOnPanic(&options.cancel);
     let mut hosts: HashMap<HostName, HostState> = HashMap::new();
+    let canaries = match options.canary {
+        CanaryMode::On => Canaries::of(plan),
+        CanaryMode::Off => Canaries::off(),
+    };
 
     sink(Event::RunStarted(options.run.clone()));
     for warning in &plan.warnings {
@@ -101,11 +122,14 @@ pub fn execute(
             play: index,
             connector,
             options,
+            canaries: &canaries,
             events,
         });
         sink(Event::PlayFinished { play: index });
     }
-    let cut_short = options.cancel.is_cancelled().then_some(RunOutcome::Interrupted);
+    let aborted = canaries.stopped().map(|_| RunOutcome::Aborted);
+    let interrupted = options.cancel.is_cancelled().then_some(RunOutcome::Interrupted);
+    let cut_short = interrupted.or(aborted);
     sink(Event::RunFinished { ended_at: record::now(), cut_short });
     Ok(())
 }
@@ -115,6 +139,7 @@ struct Context<'a> {
     play: usize,
     connector: &'a dyn Connector,
     options: &'a ExecuteOptions,
+    canaries: &'a Canaries,
     events: SyncSender<Event>,
 }
 
@@ -138,18 +163,29 @@ fn run_lanes<'a>(
 ) {
     let mut states: Vec<HostState> =
         lanes.iter().map(|lane| hosts.remove(&lane.host).unwrap_or_default()).collect();
+    run_all(pool, lanes, &mut states, sink, context);
+    hosts.extend(lanes.iter().map(|lane| lane.host.clone()).zip(states));
+}
+
+fn run_all<'a, 'p: 'a>(
+    pool: &rayon::ThreadPool,
+    lanes: &'a [Lane],
+    states: &'a mut [HostState],
+    sink: &mut impl FnMut(Event),
+    context: impl Fn(SyncSender<Event>) -> Context<'p>,
+) {
+    let parking = Parking::default();
     // First in, first out, and one job per host: a slow host must keep nobody
     // waiting who could have the next free thread.
     pool.in_place_scope_fifo(|scope| {
         let (sender, events) = sync_channel(WAITING_EVENTS);
-        for (lane, host) in lanes.iter().zip(&mut states) {
-            let context = context(sender.clone());
-            scope.spawn_fifo(move |_| LaneRun { context, lane, host }.run());
+        for (place, (lane, host)) in lanes.iter().zip(states).enumerate() {
+            let run = LaneRun::new(context(sender.clone()), &parking, place, lane, host);
+            scope.spawn_fifo(move |scope| run.run(scope));
         }
         drop(sender); // The channel ends with the last lane.
         events.into_iter().for_each(sink);
     });
-    hosts.extend(lanes.iter().map(|lane| lane.host.clone()).zip(states));
 }
 
 fn pool(plan: &Plan, forks: NonZeroUsize) -> Result<rayon::ThreadPool, ExecuteError> {

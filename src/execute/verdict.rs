@@ -95,6 +95,7 @@ pub(super) fn ends_task(code: ErrorCode) -> bool {
         || matches!(
             code,
             Cancelled
+                | CanaryRejected
                 | Internal
                 | SudoAuthFailed
                 | SudoPasswordRequired

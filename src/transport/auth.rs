@@ -9,17 +9,18 @@ use ssh2::{ErrorCode as Ssh2Code, Session};
 
 use super::Cancel;
 use super::link::{Link, Stop};
+use super::password::{PasswordUse, PasswordWatch, Purpose};
 use super::tcp::cancelled;
-use crate::credential::PrivateKey;
 use crate::failure::Failure;
 use crate::plan::spec::ConnectionSpec;
-use crate::secret::Secret;
 
 mod agent;
 mod interactive;
+mod proof;
 mod report;
 
 use interactive::Answers;
+use proof::{Proof, proofs};
 use report::Report;
 
 /// `LIBSSH2_ERROR_PASSWORD_EXPIRED`.
@@ -29,25 +30,6 @@ const AUTHENTICATION_FAILED: i32 = -18;
 /// `LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED`: the server wanted the key, but the
 /// signature did not settle the matter. As a rule it asks for more than a key.
 const PUBLICKEY_UNVERIFIED: i32 = -19;
-
-/// Something that may prove the user's identity.
-enum Proof<'s> {
-    Key(&'s PrivateKey),
-    Agent(&'s Path),
-    Password(&'s Secret),
-    Interactive(&'s Secret),
-}
-
-impl Proof<'_> {
-    /// What the protocol calls the method.
-    fn method(&self) -> &'static str {
-        match self {
-            Self::Key(_) | Self::Agent(_) => "publickey",
-            Self::Password(_) => "password",
-            Self::Interactive(_) => "keyboard-interactive",
-        }
-    }
-}
 
 /// What came of one attempt.
 enum Outcome {
@@ -63,6 +45,8 @@ enum Halt {
     Cancelled,
     /// The server ended the connection.
     Closed,
+    /// The password may not be sent any more.
+    Withheld,
 }
 
 /// Authenticates the session's user within `timeouts.auth`. `agent` is where the
@@ -71,17 +55,24 @@ pub(super) fn authenticate(
     link: &mut Link,
     spec: &ConnectionSpec,
     agent: Option<&Path>,
+    passwords: &dyn PasswordWatch,
     cancel: &Cancel,
 ) -> Result<(), Failure> {
     let deadline = Instant::now() + spec.timeouts.auth;
+    let password = PasswordUse::new(passwords, Purpose::Login);
     let report = Report::default();
-    let mut dialogue = Dialogue { link, spec, agent, deadline, cancel, report };
-    match dialogue.run() {
+    let mut dialogue =
+        Dialogue { link, spec, agent, deadline, cancel, report, password, is_doubtful: false };
+    let ended = dialogue.run();
+    dialogue.tell_of_password(&ended);
+    match ended {
         Ok(true) => Ok(()),
         Ok(false) => Err(dialogue.report.rejected(spec)),
         Err(Halt::Closed) => Err(dialogue.report.closed(spec)),
         Err(Halt::Deadline) => Err(dialogue.report.timed_out(spec)),
         Err(Halt::Cancelled) => Err(cancelled(&spec.address())),
+        Err(Halt::Withheld) if cancel.is_cancelled() => Err(cancelled(&spec.address())),
+        Err(Halt::Withheld) => Err(report::withheld(spec)),
     }
 }
 
@@ -92,6 +83,10 @@ struct Dialogue<'d> {
     deadline: Instant,
     cancel: &'d Cancel,
     report: Report,
+    password: PasswordUse<'d>,
+    /// Whether the password was tried and has neither opened the session nor been
+    /// called expired, which only a right one is.
+    is_doubtful: bool,
 }
 
 impl<'d> Dialogue<'d> {
@@ -169,17 +164,53 @@ impl<'d> Dialogue<'d> {
                 session.userauth_pubkey_memory(user, Some(&key.public), key.pem.reveal(), None)
             }),
             Proof::Agent(socket) => self.ask_agent(socket),
-            Proof::Password(password) => self.request("`password`", |session| {
-                session.userauth_password(user, password.reveal())
-            }),
+            Proof::Password(password) => {
+                self.ask_to_send()?;
+                let outcome = self.request("`password`", |session| {
+                    session.userauth_password(user, password.reveal())
+                })?;
+                Ok(self.noted(outcome))
+            }
             Proof::Interactive(password) => {
+                self.ask_to_send()?;
                 let mut answers = Answers::new(password);
                 let outcome = self.request("keyboard-interactive with `password`", |session| {
                     session.userauth_keyboard_interactive(user, &mut answers)
                 })?;
                 self.report.unanswered(answers.into_unanswered());
-                Ok(outcome)
+                Ok(self.noted(outcome))
             }
+        }
+    }
+
+    /// Waits until the password may be sent. The wait is no fault of this host's.
+    fn ask_to_send(&mut self) -> Result<(), Halt> {
+        let asked = Instant::now();
+        let may_send = self.password.may_send();
+        self.deadline += asked.elapsed();
+        self.is_doubtful = true;
+        if may_send { Ok(()) } else { Err(Halt::Withheld) }
+    }
+
+    /// Takes the doubt from a password that opened the session.
+    fn noted(&mut self, outcome: Outcome) -> Outcome {
+        self.is_doubtful &= !matches!(outcome, Outcome::Accepted);
+        outcome
+    }
+
+    /// Tells the watch what the password was worth.
+    fn tell_of_password(&self, ended: &Result<bool, Halt>) {
+        let takes_passwords =
+            self.report.offers("password") || self.report.offers("keyboard-interactive");
+        match ended {
+            // A default key may have opened the session after the password failed.
+            // A server that wants both stops offering to judge a password once it
+            // has accepted one.
+            Ok(true) if self.is_doubtful && takes_passwords => self.password.rejected(),
+            Ok(true) => self.password.succeeded(),
+            // A server that hangs up on a password has judged it (MaxAuthTries).
+            Ok(false) | Err(Halt::Closed) if self.is_doubtful => self.password.rejected(),
+            _ => {}
         }
     }
 
@@ -221,6 +252,7 @@ impl<'d> Dialogue<'d> {
             Ssh2Code::Session(AUTHENTICATION_FAILED) => {}
             Ssh2Code::Session(PUBLICKEY_UNVERIFIED) => return Ok(Outcome::Partly),
             Ssh2Code::Session(PASSWORD_EXPIRED) => {
+                self.is_doubtful = false;
                 self.report.note("the password has expired".to_owned());
             }
             _ => self.report.note(format!("{label}: {}", error.message().to_lowercase())),
@@ -235,20 +267,4 @@ fn halt(stop: Stop) -> Halt {
         Stop::Cancelled => Halt::Cancelled,
         Stop::Lost(_) | Stop::Refused(_) => Halt::Closed,
     }
-}
-
-/// Everything that the spec gives, in the documented order, each key once.
-fn proofs<'s>(spec: &'s ConnectionSpec, agent: Option<&'s Path>) -> VecDeque<Proof<'s>> {
-    let given = &spec.credentials;
-    let mut proofs: VecDeque<_> = given.keys.iter().map(|key| Proof::Key(key)).collect();
-    proofs.extend(agent.filter(|_| given.agent).map(Proof::Agent));
-    if let Some(password) = &given.password {
-        proofs.push_back(Proof::Password(password));
-        proofs.push_back(Proof::Interactive(password));
-    }
-    let is_new = |key: &&std::sync::Arc<PrivateKey>| {
-        given.keys.iter().all(|named| named.public != key.public)
-    };
-    proofs.extend(given.default_keys.iter().filter(is_new).map(|key| Proof::Key(key)));
-    proofs
 }

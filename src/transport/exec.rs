@@ -14,6 +14,7 @@ use super::capture::Capture;
 use super::channels::send;
 use super::connection::SshConnection;
 use super::link::{Deadline, Stop};
+use super::password::PasswordUse;
 use super::prompt::{Gate, Stage};
 use super::sudo::Trouble;
 use super::watch::{Exit, Watch};
@@ -34,6 +35,8 @@ pub(super) struct Limits<'a> {
     pub(super) read_size: Option<usize>,
     /// How many bytes of each stream to keep.
     pub(super) max_output: usize,
+    /// How many bytes the command may print altogether before it is given up.
+    pub(super) believable: Option<u64>,
 }
 
 /// What came of a command.
@@ -67,11 +70,14 @@ pub(super) enum End {
     Stopped(Stop),
 }
 
+/// sudo's password, and who is told of its use.
+pub(super) type SudoPassword<'a> = (&'a Secret, &'a PasswordUse<'a>);
+
 /// Runs `launch`. With `more`, the next command's channel is opened meanwhile.
 pub(super) fn run(
     connection: &mut SshConnection,
     launch: Launch,
-    password: Option<&Secret>,
+    password: Option<SudoPassword<'_>>,
     more: bool,
     limits: &Limits<'_>,
 ) -> Ran {
@@ -87,7 +93,8 @@ pub(super) fn run(
         progress: Instant::now(),
         connection,
         launch,
-        password,
+        usage: password.map(|(_, usage)| usage),
+        password: password.map(|(secret, _)| secret),
         more,
         limits,
     };
@@ -100,7 +107,9 @@ pub(super) fn run(
 struct Run<'a> {
     connection: &'a mut SshConnection,
     launch: Launch,
+    /// The password until sudo is given it.
     password: Option<&'a Secret>,
+    usage: Option<&'a PasswordUse<'a>>,
     more: bool,
     limits: &'a Limits<'a>,
     out: Capture,
@@ -209,6 +218,10 @@ impl Run<'_> {
             }
             if let Some(trouble) = trouble.or_else(|| self.lost_patience()) {
                 return Ok(End::Trouble(trouble));
+            }
+            let printed = self.out.total() + self.err.total();
+            if self.limits.believable.is_some_and(|most| printed > most) {
+                return Err(Stop::Deadline); // Waiting on would be of no use.
             }
             if channel.eof() {
                 self.connection.link.drive(deadline, cancel, |_| channel.wait_close())?;

@@ -137,8 +137,11 @@ impl Preamble {
         !has_banner && length == LONGEST_PREAMBLE
     }
 
-    /// Its first line, fit to be shown.
+    /// Its first line, fit to be shown; none where a banner has begun.
     fn first_line(&self) -> Option<String> {
+        if self.text.starts_with(b"SSH-") || b"SSH-".starts_with(&self.text) {
+            return None;
+        }
         let text = String::from_utf8_lossy(&self.text);
         let line = text.lines().find(|line| !line.trim().is_empty())?;
         Some(line.trim().chars().filter(|c| !c.is_control()).take(80).collect())

@@ -21,10 +21,12 @@ mod channels;
 mod connection;
 mod connector;
 mod exec;
+mod governor;
 mod handshake;
 mod host_key;
 mod known_hosts;
 mod link;
+mod password;
 mod prompt;
 mod quote;
 mod siblings;
@@ -34,6 +36,7 @@ mod transfer;
 mod watch;
 
 pub use connector::{ConnectorConfig, SshConnector};
+pub use password::{Answer, PasswordWatch, Purpose, Unwatched};
 
 /// Opens connections; shared by all worker threads of a run.
 pub trait Connector: Send + Sync {
@@ -42,7 +45,21 @@ pub trait Connector: Send + Sync {
     /// # Errors
     /// A [`Failure`] whose code is one of those for which
     /// [`crate::failure::ErrorCode::is_unreachable`] holds, or `Cancelled`.
-    fn connect(&self, spec: &ConnectionSpec, cancel: &Cancel) -> Result<Connected, Failure>;
+    fn connect(&self, spec: &ConnectionSpec, cancel: &Cancel) -> Result<Connected, Failure> {
+        self.connect_watched(spec, &Unwatched, cancel)
+    }
+
+    /// As [`Connector::connect`], with the login password under watch. A password
+    /// that may not be sent fails with `CanaryRejected`.
+    ///
+    /// # Errors
+    /// As [`Connector::connect`].
+    fn connect_watched(
+        &self,
+        spec: &ConnectionSpec,
+        passwords: &dyn PasswordWatch,
+        cancel: &Cancel,
+    ) -> Result<Connected, Failure>;
 }
 
 /// A fresh connection and what the user should know about it.
@@ -68,6 +85,19 @@ pub trait Connection: Send {
         line: &str,
         options: &ExecOptions,
         more: bool,
+        cancel: &Cancel,
+    ) -> Execution {
+        self.execute_watched(line, options, more, &Unwatched, cancel)
+    }
+
+    /// As [`Connection::execute`], with the sudo password under watch. What came
+    /// of it is told as soon as sudo starts the command.
+    fn execute_watched(
+        &mut self,
+        line: &str,
+        options: &ExecOptions,
+        more: bool,
+        passwords: &dyn PasswordWatch,
         cancel: &Cancel,
     ) -> Execution;
 

@@ -13,6 +13,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// the command's standard input is ended, so that it cannot wait for more.
 pub(super) const WORDS_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long sudo may take to reject a password (PAM delays that by a few seconds)
+/// when nothing tells that it was accepted.
+pub(super) const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+
 /// What became clear while sudo talked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
@@ -22,6 +26,8 @@ pub(super) enum Trouble {
     NoPassword,
     /// It neither asked nor started the command within [`PATIENCE`].
     Silent,
+    /// It asked, and the password may not be sent any more.
+    Withheld,
 }
 
 /// The failure for what became clear while sudo talked.
@@ -29,6 +35,11 @@ pub(super) fn trouble(trouble: Trouble, sudo: &SudoSpec) -> Failure {
     match trouble {
         Trouble::WrongPassword => wrong_password(),
         Trouble::NoPassword => password_required(),
+        Trouble::Withheld => Failure::new(
+            ErrorCode::CanaryRejected,
+            "sudo was not given the password: other hosts have rejected it",
+        )
+        .with_help("correct the password; `--no-canary` sends it to every host all the same"),
         Trouble::Silent => Failure::new(
             ErrorCode::SudoPromptUnknown,
             format!(

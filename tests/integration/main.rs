@@ -6,10 +6,13 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod architecture;
+mod canary;
 mod connect;
+mod crowds;
 mod diagnostics;
 mod documented;
 mod exec;
+mod faults;
 mod fleet;
 #[expect(clippy::allow_attributes, reason = "whether all of the server is used varies")]
 #[allow(dead_code, unused_imports, reason = "the server offers more than today's tests need")]

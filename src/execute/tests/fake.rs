@@ -8,12 +8,16 @@ use crate::event::{ActionKind, TransferOperation};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::model::*;
 use crate::plan::spec::*;
+use crate::secret::Secret;
 use crate::transfer::TransferRecord;
 use crate::transport::*;
 
 /// Logs what it is asked to do. A host named `down…` refuses connections, one
 /// named `flaky…` refuses the first, one named `panic…` panics, and `warn…` warns.
-/// A command is a word for what happens, and text to print.
+/// One named `slow…` waits for the gate before it logs in, and one named `key…`
+/// asks for no password. The password `wrong` is that, and to one named
+/// `odd…` every password is. A command is a word for what
+/// happens, and text to print.
 #[derive(Default)]
 pub(super) struct Fake {
     log: Log,
@@ -34,6 +38,36 @@ impl Log {
     }
 }
 
+impl Log {
+    /// What a real connection does with a password. Says whether it is right.
+    fn use_password(
+        &self,
+        host: &str,
+        password: &Secret,
+        purpose: Purpose,
+        watch: &dyn PasswordWatch,
+    ) -> Result<bool, Failure> {
+        if host.starts_with("key") {
+            watch.answered(purpose, Answer::NotAsked);
+            return Ok(true);
+        }
+        if !watch.may_send(purpose) {
+            return Err(Failure::new(ErrorCode::CanaryRejected, "kept back"));
+        }
+        self.push(format!("{purpose:?} password to {host}"));
+        let is_right = password.reveal() != "wrong" && !host.starts_with("odd");
+        let answer = if is_right { Answer::Accepted } else { Answer::Rejected };
+        watch.answered(purpose, answer);
+        Ok(is_right)
+    }
+}
+
+/// Waits for a message.
+fn pass(gate: Option<&Arc<Mutex<Receiver<()>>>>) {
+    let gate = gate.expect("a gate").lock().unwrap();
+    gate.recv_timeout(Duration::from_secs(20)).expect("the gate opens in time");
+}
+
 impl Fake {
     /// One whose `gate` commands wait for a message each.
     pub(super) fn with_gate(gate: Receiver<()>) -> Self {
@@ -47,7 +81,12 @@ impl Fake {
 }
 
 impl Connector for Fake {
-    fn connect(&self, spec: &ConnectionSpec, _: &Cancel) -> Result<Connected, Failure> {
+    fn connect_watched(
+        &self,
+        spec: &ConnectionSpec,
+        passwords: &dyn PasswordWatch,
+        _: &Cancel,
+    ) -> Result<Connected, Failure> {
         let line = format!("connect {}@{}", spec.username, spec.host);
         let again = self.log.lines().contains(&line);
         self.log.push(line);
@@ -57,6 +96,15 @@ impl Connector for Fake {
         }
         if host.starts_with("down") || host.starts_with("flaky") && !again {
             return Err(Failure::new(ErrorCode::ConnectRefused, format!("`{host}` refused")));
+        }
+        if host.starts_with("slow") {
+            pass(self.gate.as_ref());
+        }
+        if let Some(password) = &spec.credentials.password {
+            let is_right = self.log.use_password(host, password, Purpose::Login, passwords)?;
+            if !is_right {
+                return Err(Failure::new(ErrorCode::AuthFailed, "wrong password"));
+            }
         }
         let warnings = host.starts_with("warn").then(|| "odd key".to_owned());
         Ok(Connected {
@@ -87,11 +135,30 @@ impl Drop for FakeConnection {
 }
 
 impl Connection for FakeConnection {
-    fn execute(&mut self, line: &str, _: &ExecOptions, more: bool, cancel: &Cancel) -> Execution {
+    fn execute_watched(
+        &mut self,
+        line: &str,
+        options: &ExecOptions,
+        more: bool,
+        passwords: &dyn PasswordWatch,
+        cancel: &Cancel,
+    ) -> Execution {
         assert!(!self.lost, "a lost connection is of no use");
         self.log.push(format!("{line}{}", if more { " +" } else { "" }));
         let (word, text) = line.split_once(' ').unwrap_or((line, ""));
         let fail = |code, message: &str| Ending::Failed(Failure::new(code, message));
+        let sudo = options.sudo.as_ref().and_then(|sudo| sudo.password.as_ref());
+        let host = self.name.split_once('@').map_or("", |(_, host)| host);
+        let word = match sudo {
+            Some(password) => {
+                match self.log.use_password(host, password, Purpose::Sudo, passwords) {
+                    Ok(true) => word,
+                    Ok(false) => "sudo",
+                    Err(_) => "kept-back",
+                }
+            }
+            None => word,
+        };
         let ending = match word {
             "ok" | "bytes" => Ending::Exited(0),
             "fail" => Ending::Exited(1),
@@ -102,6 +169,7 @@ impl Connection for FakeConnection {
             "kill" => Ending::Signalled("KILL".to_owned()),
             "slow" => fail(ErrorCode::CommandTimeout, "took too long"),
             "sudo" => fail(ErrorCode::SudoAuthFailed, "wrong password"),
+            "kept-back" => fail(ErrorCode::CanaryRejected, "kept back"),
             "lose" => {
                 self.lost = true;
                 fail(ErrorCode::ConnectionLost, "gone; it may still be running")
@@ -112,8 +180,7 @@ impl Connection for FakeConnection {
                 fail(ErrorCode::Cancelled, "the run was interrupted")
             }
             "gate" => {
-                let gate = self.gate.as_ref().expect("a gate").lock().unwrap();
-                gate.recv_timeout(Duration::from_secs(20)).expect("the gate opens in time");
+                pass(self.gate.as_ref());
                 Ending::Exited(0)
             }
             other => panic!("no such word: {other}"),

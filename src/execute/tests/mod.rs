@@ -1,3 +1,4 @@
+mod canary;
 mod fake;
 mod property;
 
@@ -27,6 +28,7 @@ fn options(forks: usize) -> ExecuteOptions {
             source: Source::default(),
         },
         redactor: Arc::default(),
+        canary: CanaryMode::On,
         cancel: Cancel::default(),
     }
 }

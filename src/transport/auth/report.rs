@@ -6,6 +6,19 @@ use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::ConnectionSpec;
 use crate::transport::tcp::seconds;
 
+/// The failure for a password that was not sent because other hosts rejected it.
+pub(super) fn withheld(spec: &ConnectionSpec) -> Failure {
+    Failure::new(
+        ErrorCode::CanaryRejected,
+        format!(
+            "the password of `{}` was not sent to `{}`: other hosts have rejected it",
+            spec.username,
+            spec.address()
+        ),
+    )
+    .with_help("correct the password; `--no-canary` sends it to every host all the same")
+}
+
 /// The account of one authentication.
 #[derive(Default)]
 pub(super) struct Report {

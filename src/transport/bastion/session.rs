@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::super::password::Unwatched;
 use super::pump::{Ended, Pump};
 use super::{Bastion, Verdict, lock};
 use crate::failure::{ErrorCode, Failure};
@@ -34,7 +35,7 @@ impl SessionThread {
         let bastion = Arc::clone(&self.bastion);
         let (spec, cancel) = (&bastion.spec, &bastion.closed);
         let mut warnings = Vec::new();
-        let link = bastion.opener.open(spec, &mut warnings, cancel, &mut |deadline| {
+        let link = bastion.opener.open(spec, &mut warnings, &Unwatched, cancel, &mut |deadline| {
             bastion.opener.dial(spec, deadline, cancel)
         });
         match link {

@@ -9,8 +9,9 @@ use zeroize::Zeroize;
 
 use super::super::channels::send;
 use super::super::link::{EAGAIN, Stop, timespec};
+use super::super::password::PasswordUse;
 use super::super::prompt::Seen;
-use super::super::sudo::{PATIENCE, Trouble, WORDS_PATIENCE};
+use super::super::sudo::{ANSWER_PATIENCE, PATIENCE, Trouble, WORDS_PATIENCE};
 use super::{Eof, Limits, Run};
 
 impl Run<'_> {
@@ -78,8 +79,17 @@ impl Run<'_> {
     }
 
     fn answer(&mut self, seen: Seen) -> Option<Trouble> {
+        let answer = self.answer_to(seen);
         self.progress = Instant::now();
+        answer
+    }
+
+    fn answer_to(&mut self, seen: Seen) -> Option<Trouble> {
         match (seen, self.password.take()) {
+            // Once the run is cancelled, that is what ends the command.
+            (Seen::Prompt, Some(_)) if !self.may_send() => {
+                (!self.limits.cancel.is_cancelled()).then_some(Trouble::Withheld)
+            }
             (Seen::Prompt, Some(password)) => {
                 self.asked = true;
                 self.pending.extend_from_slice(password.reveal().as_bytes());
@@ -97,6 +107,7 @@ impl Run<'_> {
                 None
             }
             (Seen::Started, _) => {
+                self.has_begun();
                 self.pending.append(&mut self.launch.payload);
                 self.end_input();
                 None
@@ -111,12 +122,28 @@ impl Run<'_> {
         if self.gate.may_ask() && self.progress.elapsed() >= WORDS_PATIENCE {
             let out = if self.launch.pty { &mut self.out } else { &mut self.err };
             self.gate.give_up_asking(out);
+            self.has_begun();
             if !self.launch.pty {
                 self.password = None;
                 self.end_input();
             }
         }
+        // Where nothing tells that the command began, silence does: a wrong password
+        // is answered by another prompt.
+        if self.asked && !self.gate.is_waiting() && self.progress.elapsed() >= ANSWER_PATIENCE {
+            self.has_begun();
+        }
         None
+    }
+
+    /// Whether sudo may be given the password; waits until that is known.
+    fn may_send(&self) -> bool {
+        self.usage.is_none_or(PasswordUse::may_send)
+    }
+
+    /// sudo has let the command begin.
+    fn has_begun(&self) {
+        self.usage.into_iter().for_each(PasswordUse::succeeded);
     }
 
     /// Keeps the receive window wide: libssh2 itself lets it shrink to the size of
