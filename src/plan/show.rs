@@ -11,9 +11,8 @@ use super::spec::{
     TransferSpec,
 };
 use crate::event::ActionKind;
-use crate::load::request::FILE_TRANSFER;
 use crate::secret::{MASK, Redactor};
-use crate::transfer::TransferOperation;
+use crate::transfer::{TRANSFER_COMMAND, TransferOperation};
 
 /// The plan as JSON: per play, host and task the requests that will be made.
 #[must_use]
@@ -68,7 +67,7 @@ fn request(step: &Step, redactor: &Redactor) -> Value {
             exec_args(action, &mut driver_args);
         }
         Action::FileTransfer(spec) => {
-            request.insert("command".into(), json!([FILE_TRANSFER]));
+            request.insert("command".into(), json!([TRANSFER_COMMAND]));
             driver_args.insert("file_transfer".into(), transfer_args(spec));
         }
     }
