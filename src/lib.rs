@@ -9,7 +9,7 @@
 //! | [`load`] | files → raw types with source positions | what hosts mean |
 //! | [`resolve`] | inventory, precedence, patterns, templates | network, clock, threads |
 //! | [`plan`] | raw types + inventory → a complete, checked plan | network, clock, threads |
-//! | [`credential`] | private keys | plays, hosts |
+//! | [`credential`] | private keys, secrets in a vault | plays, hosts |
 //! | [`execute`] | plan → events, on a thread pool | ssh2, YAML, stdout |
 //! | [`transport`] | connections, commands, transfers | plays, inventory, events |
 //! | [`report`] | events → terminal and JSON | the plan's insides, transport |

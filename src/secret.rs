@@ -12,7 +12,8 @@ use std::sync::{Arc, RwLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use indexmap::IndexSet;
 use zeroize::Zeroizing;
 
 /// What is shown in place of a secret.
@@ -76,7 +77,7 @@ pub struct Redactor {
 
 #[derive(Debug, Default)]
 struct Known {
-    forms: Vec<String>,
+    forms: IndexSet<String>,
     whole_lines: Vec<String>,
     search: Option<Arc<AhoCorasick>>,
 }
@@ -150,8 +151,8 @@ impl Known {
             return;
         }
         for form in encoded_forms(text) {
-            if form.len() >= SHORTEST_MASKED_ANYWHERE && !self.forms.contains(&form) {
-                self.forms.push(form);
+            if form.len() >= SHORTEST_MASKED_ANYWHERE {
+                self.forms.insert(form);
             }
         }
     }
@@ -161,15 +162,32 @@ impl Known {
     }
 }
 
-fn encoded_forms(text: &str) -> [String; 6] {
-    [
+fn encoded_forms(text: &str) -> Vec<String> {
+    let mut forms = vec![
         text.to_owned(),
         text.replace('\'', r"'\''"),
         STANDARD.encode(text),
-        STANDARD_NO_PAD.encode(text),
         URL_SAFE.encode(text),
         url_encoded(text),
-    ]
+    ];
+    // Between other text, as in the `user:password` of an HTTP header, base64 looks
+    // different for each of three offsets.
+    forms.extend((0..3).map(|offset| within_base64(&STANDARD, offset, text)));
+    forms.extend((0..3).map(|offset| within_base64(&URL_SAFE, offset, text)));
+    forms
+}
+
+/// The characters of an encoded text that hold nothing but `text`, when it begins
+/// `offset` bytes behind a group of three; empty where they would be too few to be
+/// told from other text.
+fn within_base64(engine: &impl base64::Engine, offset: usize, text: &str) -> String {
+    const FEWEST: usize = 6;
+    let bytes = [&b"\0\0"[..offset], text.as_bytes()].concat();
+    let encoded = engine.encode(&bytes);
+    // A character holds six bits; those at the ends share theirs with the neighbours.
+    let whole = (offset * 8).div_ceil(6)..bytes.len() * 8 / 6;
+    let form = encoded.get(whole).unwrap_or_default();
+    if form.len() < FEWEST { String::new() } else { form.to_owned() }
 }
 
 /// `text` as one part of a URL.
@@ -202,6 +220,18 @@ mod tests {
         let redactor = Redactor::new([&Secret::new("pa ss'w/rd")]);
         for form in ["pa ss'w/rd", r"pa ss'\''w/rd", "cGEgc3Mndy9yZA==", "pa%20ss%27w%2Frd"] {
             assert_eq!(redactor.mask(&format!("<{form}>")), "<***>", "{form}");
+        }
+    }
+
+    #[test]
+    fn base64_is_masked_wherever_the_secret_begins() {
+        let redactor = Redactor::new([&Secret::new("pa ss'w/rd?~")]);
+        for around in ["", "a", "me:", "user:", "\n", "x-y-z\n"] {
+            for engine in [&STANDARD, &URL_SAFE] {
+                let encoded = engine.encode(format!("{around}pa ss'w/rd?~{around}"));
+                let masked = redactor.mask(&encoded);
+                assert!(masked.len() + 11 <= encoded.len(), "{around}: {masked}");
+            }
         }
     }
 

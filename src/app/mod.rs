@@ -5,6 +5,7 @@
 
 mod ad_hoc;
 mod check;
+mod file_limit;
 mod flags;
 mod prepare;
 mod provenance;

@@ -1,5 +1,6 @@
 //! What every subcommand needs before it can plan: inventory, variables, flags.
 
+use std::collections::HashSet;
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -96,6 +97,7 @@ impl Prepared {
         let mut hosts = collected(select(&self.world, pattern, "<PATTERN>"))?;
         if let Some(limit) = &self.limit {
             let limit = collected(select(&self.world, limit, "<--limit>"))?;
+            let limit: HashSet<HostName> = limit.into_iter().collect();
             hosts.retain(|host| limit.contains(host));
         }
         Ok(hosts)

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
+use super::file_limit;
 use super::prepare::Prepared;
 use crate::cli::OutputFormat;
 use crate::config::{ConnectConfig, OutputConfig};
@@ -42,7 +43,7 @@ pub(super) fn run(
     if let Some(path) = &output.report {
         check_report_path(path)?;
     }
-    raise_file_limit();
+    file_limit::prepare(&planned.plan, connect.forks)?;
     prepared.close_vault();
     let started = RunStarted {
         run_id: Arc::clone(&prepared.run_id),
@@ -136,13 +137,4 @@ fn cancel_on_signals() -> Cancel {
         let _ = flag::register(signal, cancel.flag());
     }
     cancel
-}
-
-/// Each host takes a few descriptors; the default soft limit is for programs that
-/// use `select`, which this one does not.
-fn raise_file_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    let _ = setrlimit(Resource::Nofile, limit);
 }

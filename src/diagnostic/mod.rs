@@ -9,9 +9,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use indexmap::{IndexMap, IndexSet};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
 
-use crate::load::source::{Sources, Span};
+use crate::load::source::{FileId, Sources, Span};
 
 /// A stage's error, ready to be placed.
 pub type StageError = Arc<dyn Diagnostic + Send + Sync>;
@@ -96,25 +97,19 @@ impl Problems {
     /// problem) and sorts them by place.
     #[must_use]
     pub fn collect(problems: impl IntoIterator<Item = Problem>) -> Self {
-        let mut seen: HashMap<(Option<Span>, String), usize> = HashMap::new();
-        let mut merged: Vec<Problem> = Vec::new();
-        for problem in problems {
+        type Place = (Option<Span>, String);
+        let mut merged: IndexMap<Place, (Problem, IndexSet<Arc<str>>)> = IndexMap::new();
+        for mut problem in problems {
+            let hosts = std::mem::take(&mut problem.hosts);
             let key = (problem.span, problem.error.to_string());
-            match seen.get(&key) {
-                Some(&at) => {
-                    let known = &mut merged[at].hosts;
-                    let fresh = problem.hosts.into_iter().filter(|host| !known.contains(host));
-                    let fresh: Vec<_> = fresh.collect();
-                    known.extend(fresh);
-                }
-                None => {
-                    seen.insert(key, merged.len());
-                    merged.push(problem);
-                }
-            }
+            merged.entry(key).or_insert((problem, IndexSet::new())).1.extend(hosts);
         }
-        merged.sort_by_key(|problem| problem.span);
-        Self(merged)
+        let merged = merged.into_values();
+        let mut problems: Vec<Problem> = merged
+            .map(|(problem, hosts)| Problem { hosts: hosts.into_iter().collect(), ..problem })
+            .collect();
+        problems.sort_by_key(|problem| problem.span);
+        Self(problems)
     }
 
     /// Whether there is none.
@@ -150,7 +145,12 @@ pub struct RenderStyle {
     pub width: usize,
 }
 
-/// Draws problems for a person, each with its code, the underlined source and help.
+/// How many problems are drawn. More are no help to a person, and each takes a walk
+/// through its whole source.
+const DRAWN: usize = 100;
+
+/// Draws problems for a person, each with its code, the underlined source and help;
+/// those beyond the first hundred are only counted.
 #[must_use]
 pub fn render(problems: &Problems, sources: &Sources, style: RenderStyle) -> String {
     let theme = match style.color {
@@ -162,10 +162,14 @@ pub fn render(problems: &Problems, sources: &Sources, style: RenderStyle) -> Str
         .with_links(false)
         .with_context_lines(1);
     let mut out = String::new();
-    for problem in problems.iter() {
-        let placed = Placed::new(problem, sources);
+    let mut masked = HashMap::new();
+    for problem in problems.iter().take(DRAWN) {
+        let placed = Placed::new(problem, sources, &mut masked);
         handler.render_report(&mut out, &placed).expect("a String takes any text");
         out.push('\n');
+    }
+    if let Some(more) = problems.len().checked_sub(DRAWN).filter(|more| *more > 0) {
+        out += &format!("… and {more} more\n\n");
     }
     out
 }
@@ -176,13 +180,17 @@ pub const COMMAND_LINE: &str = "<command line>";
 /// A problem together with its source text, as miette wants it.
 struct Placed<'p> {
     problem: &'p Problem,
-    source: Option<NamedSource<String>>,
+    source: Option<Arc<NamedSource<String>>>,
     label: Option<LabeledSpan>,
     help: Option<String>,
 }
 
 impl<'p> Placed<'p> {
-    fn new(problem: &'p Problem, sources: &Sources) -> Self {
+    fn new(
+        problem: &'p Problem,
+        sources: &Sources,
+        masked: &mut HashMap<FileId, Arc<NamedSource<String>>>,
+    ) -> Self {
         let mut help = problem.help();
         let mut source = None;
         let mut label = None;
@@ -200,7 +208,9 @@ impl<'p> Placed<'p> {
                     .and_then(|mut labels| labels.next())
                     .and_then(|label| label.label().map(str::to_owned));
                 label = Some(LabeledSpan::new(words, span.start, span.len));
-                source = Some(NamedSource::new(&text.name, mask::mask_source(&text.text)));
+                let shown =
+                    || Arc::new(NamedSource::new(&text.name, mask::mask_source(&text.text)));
+                source = Some(Arc::clone(masked.entry(span.file).or_insert_with(shown)));
             }
         }
         Self { problem, source, label, help }
@@ -241,5 +251,33 @@ impl Diagnostic for Placed<'_> {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let label = self.label.clone()?;
         Some(Box::new(std::iter::once(label)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::LoadError;
+
+    fn problem(message: String, host: &str) -> Problem {
+        let error = LoadError::Conflict { message, help: String::new() };
+        Problem::new(error, None).on_host(&host.into())
+    }
+
+    #[test]
+    fn equal_problems_are_one_which_names_each_host_once() {
+        let hosts = ["a", "b", "a", "c", "b", "d"];
+        let problems = Problems::collect(hosts.map(|host| problem("wrong".to_owned(), host)));
+        let drawn = render(&problems, &Sources::default(), RenderStyle { color: false, width: 80 });
+        assert_eq!(problems.len(), 1);
+        assert!(drawn.contains("seen on hosts `a`, `b` and 2 more"), "{drawn}");
+    }
+
+    #[test]
+    fn a_flood_of_problems_is_counted_rather_than_drawn() {
+        let problems = Problems::collect((0..250).map(|at| problem(format!("no. {at}."), "a")));
+        let drawn = render(&problems, &Sources::default(), RenderStyle { color: false, width: 80 });
+        assert!(drawn.contains("no. 99.") && !drawn.contains("no. 100."), "{drawn}");
+        assert!(drawn.ends_with("… and 150 more\n\n"), "{drawn}");
     }
 }

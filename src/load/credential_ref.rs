@@ -44,7 +44,11 @@ impl JsonSchema for CredentialRef {
         let keys = generator.subschema_for::<CredentialKeys>();
         json_schema!({ "anyOf": [
             { "type": "string", "minLength": 1 },
-            { "allOf": [keys], "required": ["path"] },
+            {
+                "allOf": [keys],
+                "required": ["path"],
+                "properties": { "path": { "type": ["string", "number"] } },
+            },
         ] })
     }
 }

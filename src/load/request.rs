@@ -13,6 +13,15 @@ pub const FILE_TRANSFER: &str = "__FILE_TRANSFER__";
 
 mapping! {
     /// How to reach and log in to a host.
+    #[schemars(extend(
+        "if" = {
+            "required": ["credential_ref"],
+            "properties": { "credential_ref": { "type": ["string", "object"] } },
+        },
+        "then" = {
+            "properties": { "username": { "type": "null" }, "password": { "type": "null" } },
+        },
+    ))]
     "`connection_args`" struct ConnectionArgs {
         /// Server address: IP or domain name. In a playbook it defaults to the host's inventory name.
         host: Templated<String>,

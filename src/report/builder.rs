@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use indexmap::IndexSet;
 use jiff::Timestamp;
 
 use super::model::{HostOutcome, HostReport, PlayReport, Report, Stats, Tool};
@@ -19,7 +20,7 @@ const SCHEMA_VERSION: u32 = 1;
 pub struct ReportBuilder {
     run: RunStarted,
     plays: Vec<Play>,
-    warnings: Vec<String>,
+    warnings: IndexSet<String>,
     ended: Option<(Timestamp, Option<RunOutcome>)>,
 }
 
@@ -34,7 +35,7 @@ impl ReportBuilder {
     /// Begins the report of `run`.
     #[must_use]
     pub fn new(run: RunStarted) -> Self {
-        Self { run, plays: Vec::new(), warnings: Vec::new(), ended: None }
+        Self { run, plays: Vec::new(), warnings: IndexSet::new(), ended: None }
     }
 
     /// Takes in one event; they come in the order in which they were emitted.
@@ -52,9 +53,7 @@ impl ReportBuilder {
                     Some(host) => format!("{host}: {message}"),
                     None => message,
                 };
-                if !self.warnings.contains(&warning) {
-                    self.warnings.push(warning);
-                }
+                self.warnings.insert(warning);
             }
             Event::RunFinished { ended_at, cut_short } => self.ended = Some((ended_at, cut_short)),
             Event::TaskStarted { .. } | Event::HostFinished { .. } | Event::PlayFinished { .. } => {
@@ -89,7 +88,7 @@ impl ReportBuilder {
             source: self.run.source,
             stats,
             plays,
-            warnings: self.warnings,
+            warnings: self.warnings.into_iter().collect(),
         }
     }
 }

@@ -172,7 +172,7 @@ impl Frame {
         let mut state = self.state();
         let depth = state.files.len();
         let at = state.missing.partition_point(|(level, _)| *level <= depth);
-        state.missing.drain(at..).last().map(|(_, error)| error)
+        state.missing.drain(at..).next_back().map(|(_, error)| error)
     }
 
     fn layers(&self) -> impl Iterator<Item = &Arc<Layer>> {

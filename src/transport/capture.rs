@@ -32,6 +32,11 @@ impl Capture {
         self.tail.extend(bytes);
     }
 
+    /// Size of the whole stream so far in bytes.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
     /// What was kept of the stream's beginning.
     pub(super) fn head(&self) -> &[u8] {
         &self.head

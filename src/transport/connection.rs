@@ -41,13 +41,15 @@ impl SshConnection {
     /// Closes a channel without waiting for the server.
     pub(super) fn retire(&mut self, channel: Channel) {
         // The result is there already; no cancel flag may get between.
-        let soon = Some(Instant::now() + Duration::from_secs(1));
+        let patience = if self.link.answers() { Duration::from_secs(1) } else { Duration::ZERO };
+        let soon = Some(Instant::now() + patience);
         self.channels.retire(channel, &mut self.link, soon, &Cancel::default());
     }
 
     /// Ends what a command left behind when it was given up.
     fn clean_up(&mut self, options: &ExecOptions) -> Vec<String> {
-        match siblings::end(self, options) {
+        // A host that does not answer could only be waited for in vain.
+        match self.link.answers() && siblings::end(self, options) {
             true => Vec::new(),
             false => vec![
                 "the command's processes on the host could not be ended and may still run"
@@ -72,6 +74,7 @@ impl Connection for SshConnection {
             cancel,
             read_size: options.read_size,
             max_output: options.max_output,
+            believable: None,
         };
         let secret = options.sudo.as_ref().and_then(|sudo| sudo.password.as_ref());
         let usage = PasswordUse::new(passwords, Purpose::Sudo);
@@ -109,11 +112,13 @@ impl Connection for SshConnection {
                 .with_help("check `MaxSessions`, `PermitTTY` and `ForceCommand` on the server"),
             ),
             End::Stopped(stop) => {
-                if matches!(stop, Stop::Deadline | Stop::Cancelled) {
+                let mut outcome = "had not started";
+                if let (Stop::Deadline | Stop::Cancelled, Some(channel)) = (&stop, channel) {
                     warnings = self.clean_up(options);
-                    channel.into_iter().for_each(|channel| self.retire(channel));
+                    self.retire(channel);
+                    outcome = if warnings.is_empty() { "was ended" } else { "could not be ended" };
                 }
-                Ending::Failed(stopped(stop, options.timeout))
+                Ending::Failed(stopped(stop, options.timeout, outcome))
             }
         };
         match &ending {
@@ -152,19 +157,20 @@ fn sudo_of(options: &ExecOptions) -> SudoSpec {
     options.sudo.clone().unwrap_or(SudoSpec { password: None, user: None, shell: true })
 }
 
-fn stopped(stop: Stop, timeout: Option<Duration>) -> Failure {
+fn stopped(stop: Stop, timeout: Option<Duration>, outcome: &str) -> Failure {
     match stop {
         Stop::Deadline => {
             let limit = timeout.unwrap_or_default().as_secs_f64();
             Failure::new(
                 ErrorCode::CommandTimeout,
-                format!("the command took longer than {limit} s and was ended"),
+                format!("the command took longer than {limit} s and {outcome}"),
             )
             .with_help("raise `driver_args.timeout`, a limit on the whole command")
         }
-        Stop::Cancelled => {
-            Failure::new(ErrorCode::Cancelled, "the run was interrupted and the command ended")
-        }
+        Stop::Cancelled => Failure::new(
+            ErrorCode::Cancelled,
+            format!("the run was interrupted and the command {outcome}"),
+        ),
         Stop::Lost(reason) => Failure::new(
             ErrorCode::ConnectionLost,
             format!("the connection was lost ({reason}); the command may still run on the host"),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::bastion::Bastions;
 use super::connection::SshConnection;
+use super::governor::{Admission, Governor, Shut};
 use super::handshake::{Refusal, shake_hands};
 use super::known_hosts::KnownHosts;
 use super::link::{CANCEL_INTERVAL, Link};
@@ -17,7 +18,8 @@ use super::{Cancel, Connected, Connector, auth, host_key};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::ConnectionSpec;
 
-/// How often a server that hangs up before its banner is tried.
+/// How often a server that hangs up before its banner is tried, unless it lets
+/// others through meanwhile.
 const MOST_TRIES: u32 = 8;
 /// The mean pause before the second try; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -58,7 +60,11 @@ impl SshConnector {
         };
         let system = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
         let system = system.iter().map(PathBuf::from).collect();
-        let opener = Arc::new(Opener { known_hosts: KnownHosts::new(user, system), agent });
+        let opener = Arc::new(Opener {
+            known_hosts: KnownHosts::new(user, system),
+            agent,
+            governor: Governor::default(),
+        });
         Self { bastions: Bastions::new(Arc::clone(&opener)), opener }
     }
 }
@@ -87,6 +93,7 @@ impl Connector for SshConnector {
 pub(super) struct Opener {
     known_hosts: KnownHosts,
     agent: Option<PathBuf>,
+    governor: Governor,
 }
 
 impl Opener {
@@ -100,7 +107,8 @@ impl Opener {
         cancel: &Cancel,
         dial: &mut dyn FnMut(Instant) -> Result<OwnedFd, Failure>,
     ) -> Result<Link, Failure> {
-        let mut link = self.reach(spec, cancel, dial)?;
+        // Until it is authenticated, a connection counts for `MaxStartups`.
+        let (mut link, _admissions) = self.reach(spec, cancel, dial)?;
         let key = link.session().host_key().map(|(key, _)| key.to_vec()).unwrap_or_default();
         warnings.extend(host_key::check(&self.known_hosts, spec, &key)?);
         auth::authenticate(&mut link, spec, self.agent.as_deref(), passwords, cancel)?;
@@ -133,26 +141,55 @@ impl Opener {
         spec: &ConnectionSpec,
         cancel: &Cancel,
         dial: &mut dyn FnMut(Instant) -> Result<OwnedFd, Failure>,
-    ) -> Result<Link, Failure> {
+    ) -> Result<(Link, Vec<Admission>), Failure> {
         let algorithms = host_key::algorithms(&self.known_hosts, spec);
         let deadline = Instant::now() + spec.timeouts.connect;
-        let mut mean_pause = FIRST_PAUSE;
-        for attempt in 1.. {
+        let gates = self.governor.gates(spec);
+        let passed = || gates[0].passed();
+        let (mut attempts, mut in_a_row, mut mean_pause) = (0, 0, FIRST_PAUSE);
+        let mut last = None;
+        loop {
+            let entered = gates.iter().map(|gate| gate.enter(deadline, cancel));
+            let admissions = match entered.collect::<Result<Vec<_>, _>>() {
+                Ok(admissions) => admissions,
+                Err(Shut::Cancelled) => return Err(cancelled(&spec.address())),
+                Err(Shut::Deadline) => return Err(last.unwrap_or_else(|| crowded(spec))),
+            };
+            let passed_before = passed();
             let socket = dial(deadline)?;
             let what = match shake_hands(spec, socket, &algorithms, cancel) {
-                Ok(link) => return Ok(link),
+                Ok(link) => {
+                    admissions.iter().for_each(Admission::passed);
+                    return Ok((link, admissions));
+                }
                 Err(Refusal::Final(failure)) => return Err(failure),
                 Err(Refusal::Busy(what)) => what,
             };
+            admissions.iter().for_each(Admission::turned_away);
+            drop(admissions);
+            attempts += 1;
+            in_a_row = if passed() > passed_before { 1 } else { in_a_row + 1 };
             let pause = jittered(mean_pause);
             mean_pause = (mean_pause * 2).min(LONGEST_PAUSE);
-            if attempt == MOST_TRIES || Instant::now() + pause >= deadline {
-                return Err(busy(spec, &what, attempt));
+            if in_a_row == MOST_TRIES || Instant::now() + pause >= deadline {
+                return Err(busy(spec, &what, attempts));
             }
+            last = Some(busy(spec, &what, attempts));
             sleep(pause, cancel).ok_or_else(|| cancelled(&spec.address()))?;
         }
-        unreachable!("the loop ends at the latest with the last try")
     }
+}
+
+fn crowded(spec: &ConnectionSpec) -> Failure {
+    Failure::new(
+        ErrorCode::ConnectTimeout,
+        format!(
+            "no turn to sign in at `{}` came within {}: others still are",
+            spec.address(),
+            tcp::seconds(spec.timeouts.connect)
+        ),
+    )
+    .with_help("raise `timeout`, or lower `--forks`; or look at the load of the server")
 }
 
 fn busy(spec: &ConnectionSpec, what: &str, attempts: u32) -> Failure {

@@ -35,6 +35,8 @@ pub(super) struct Limits<'a> {
     pub(super) read_size: Option<usize>,
     /// How many bytes of each stream to keep.
     pub(super) max_output: usize,
+    /// How many bytes the command may print altogether before it is given up.
+    pub(super) believable: Option<u64>,
 }
 
 /// What came of a command.
@@ -216,6 +218,10 @@ impl Run<'_> {
             }
             if let Some(trouble) = trouble.or_else(|| self.lost_patience()) {
                 return Ok(End::Trouble(trouble));
+            }
+            let printed = self.out.total() + self.err.total();
+            if self.limits.believable.is_some_and(|most| printed > most) {
+                return Err(Stop::Deadline); // Waiting on would be of no use.
             }
             if channel.eof() {
                 self.connection.link.drive(deadline, cancel, |_| channel.wait_close())?;

@@ -3,11 +3,12 @@
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, recv};
 use ssh2::{MethodType, Session};
 
 use super::Cancel;
-use super::link::{Link, Stop, would_block};
+use super::link::{EAGAIN, Link, Stop, would_block};
 use super::tcp::{cancelled, seconds};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::ConnectionSpec;
@@ -56,11 +57,14 @@ pub(super) fn shake_hands(
     let deadline = Instant::now() + spec.timeouts.banner;
     let socket = link.socket().try_clone_to_owned().map_err(|error| internal(error.to_string()))?;
     let step = link.drive(Some(deadline), cancel, |session| {
-        if preamble.is_endless(&socket) {
-            return Err(ssh2::Error::new(
-                ssh2::ErrorCode::Session(BANNER_RECV),
-                "no banner in what it sent",
-            ));
+        let code = match preamble.look(&socket) {
+            Sight::Ready => None,
+            Sight::Wait => Some(EAGAIN),
+            Sight::Endless => Some(BANNER_RECV),
+        };
+        if let Some(code) = code {
+            let code = ssh2::ErrorCode::Session(code);
+            return Err(ssh2::Error::new(code, "no banner in what it sent"));
         }
         match handle.handshake() {
             Err(error) if would_block(&error) && has_banner(session) => Ok(Step::BannerSeen),
@@ -112,33 +116,87 @@ fn has_aes_instructions() -> bool {
     return false;
 }
 
+/// Whether the peer ends the stream now or within a moment.
+fn hangs_up(socket: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(socket, PollFlags::RDHUP)];
+    let moment = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+    poll(&mut fds, Some(&moment)).is_ok_and(|count| count > 0)
+}
+
 fn has_banner(session: &Session) -> bool {
     session.banner_bytes().is_some_and(|banner| banner.starts_with(b"SSH-"))
 }
 
-/// What the peer sends before its banner, as far as it can be seen waiting.
+/// What the peer sends before its banner. libssh2 never gets to see it: one call
+/// would read it for as long as it comes, deadline or not.
 #[derive(Default)]
 struct Preamble {
     text: Vec<u8>,
+    dropped: usize,
+    waited: bool,
+}
+
+/// Whether libssh2 may read.
+enum Sight {
+    /// A whole banner waits, or nothing at all.
+    Ready,
+    /// Not yet.
+    Wait,
+    /// There will never be a banner.
+    Endless,
 }
 
 impl Preamble {
-    /// Looks at what waits in the socket; true when so much waits without a
-    /// banner in it that there will never be one.
-    fn is_endless(&mut self, socket: &OwnedFd) -> bool {
+    /// Looks at what waits in the socket, and drops the lines before the banner.
+    fn look(&mut self, socket: &OwnedFd) -> Sight {
         let mut buffer = [0; LONGEST_PREAMBLE];
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        let Ok((length, _)) = recv(socket, &mut buffer, flags) else { return false };
+        let Ok((length, _)) = recv(socket, &mut buffer, flags) else {
+            // Most servers speak first; one that waits for our banner gets it
+            // after a moment in which a talker would have shown itself.
+            return if std::mem::replace(&mut self.waited, true) {
+                Sight::Ready
+            } else {
+                Sight::Wait
+            };
+        };
         let seen = &buffer[..length];
-        let has_banner = seen.starts_with(b"SSH-") || seen.windows(5).any(|w| w == b"\nSSH-");
-        if !has_banner && self.text.len() < 200 {
-            self.text.extend_from_slice(&seen[..length.min(200)]);
+        let banner = match seen.starts_with(b"SSH-") {
+            true => Some(0),
+            false => seen.windows(5).position(|w| w == b"\nSSH-").map(|at| at + 1),
+        };
+        let newline = |text: &[u8]| text.iter().rposition(|byte| *byte == b'\n');
+        match banner {
+            _ if length == 0 => return Sight::Ready,
+            Some(0) if seen.contains(&b'\n') || length == LONGEST_PREAMBLE => return Sight::Ready,
+            _ => {}
         }
-        !has_banner && length == LONGEST_PREAMBLE
+        let lines = banner.or_else(|| newline(seen).map(|at| at + 1)).unwrap_or_default();
+        if self.text.len() < 200 {
+            self.text.extend_from_slice(&seen[..lines.min(200)]);
+        }
+        self.dropped += lines;
+        if self.dropped + length - lines >= LONGEST_PREAMBLE && banner.is_none() {
+            return Sight::Endless;
+        }
+        match lines {
+            // Part of a line: the socket is readable, so only the end of the
+            // stream is worth waiting for.
+            0 if hangs_up(socket) => {
+                self.text.extend_from_slice(&seen[..length.min(200)]);
+                return Sight::Ready;
+            }
+            0 => {}
+            _ => drop(recv(socket, &mut buffer[..lines], RecvFlags::DONTWAIT)),
+        }
+        Sight::Wait
     }
 
-    /// Its first line, fit to be shown.
+    /// Its first line, fit to be shown; none where a banner has begun.
     fn first_line(&self) -> Option<String> {
+        if self.text.starts_with(b"SSH-") || b"SSH-".starts_with(&self.text) {
+            return None;
+        }
         let text = String::from_utf8_lossy(&self.text);
         let line = text.lines().find(|line| !line.trim().is_empty())?;
         Some(line.trim().chars().filter(|c| !c.is_control()).take(80).collect())

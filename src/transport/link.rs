@@ -16,6 +16,14 @@ const SOCKET_ERRORS: [i32; 4] = [-7, -13, -30, -43];
 /// The longest sleep between two looks at the cancel flag.
 pub(super) const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 
+/// How long before its deadline a peer is asked for a sign of life, so that it is
+/// known then whether it makes sense to clean up there.
+const LAST_CALL: Duration = Duration::from_millis(500);
+/// How long a peer that did not answer the last call in time may still do so.
+const AFTER_THE_LAST_CALL: Duration = Duration::from_millis(300);
+/// libssh2 sends keepalives at least two seconds apart, by a clock of whole seconds.
+const BETWEEN_CALLS: Duration = Duration::from_secs(3);
+
 /// A moment after which to give up; `None` never comes.
 pub(super) type Deadline = Option<Instant>;
 
@@ -40,6 +48,7 @@ pub(super) struct Link {
     socket: OwnedFd,
     keepalive: Duration,
     silence: Silence,
+    last_called: Option<Instant>,
     condemned: Option<&'static str>,
 }
 
@@ -51,6 +60,10 @@ pub(super) struct Link {
 struct Silence {
     lasted: Duration,
     probed_at: Duration,
+    /// Whether it was asked for an answer in this time.
+    called: bool,
+    /// Whether it was waited for after its deadline, too.
+    given_up: bool,
 }
 
 impl Link {
@@ -58,7 +71,8 @@ impl Link {
     /// its socket. `keepalive` is how long the peer may stay silent.
     pub(super) fn new(session: Session, socket: OwnedFd, keepalive: Duration) -> Self {
         session.set_blocking(false);
-        Self { session, socket, keepalive, silence: Silence::default(), condemned: None }
+        let silence = Silence::default();
+        Self { session, socket, keepalive, silence, last_called: None, condemned: None }
     }
 
     /// The session, for calls that do not touch the network.
@@ -119,6 +133,9 @@ impl Link {
             return Err(Stop::Deadline);
         }
         self.probe()?;
+        if deadline.is_some_and(|deadline| deadline - began <= LAST_CALL) {
+            self.last_call()?;
+        }
         let nap =
             deadline.map_or(CANCEL_INTERVAL, |deadline| (deadline - began).min(CANCEL_INTERVAL));
         let wanted = self.wanted();
@@ -160,28 +177,64 @@ impl Link {
         if !self.session.authenticated() {
             return Ok(()); // Before that, each stage has a deadline of its own.
         }
-        let Silence { lasted, probed_at } = self.silence;
+        let Silence { lasted, probed_at, .. } = self.silence;
         if lasted >= self.keepalive {
             return Err(Stop::Lost(format!("nothing heard for {:.0} s", lasted.as_secs_f64())));
         }
         if lasted >= probed_at + self.keepalive / 3 {
             self.silence.probed_at = lasted;
-            // A keepalive that went out only in part could never be completed,
-            // for libssh2 builds it anew each time, and nothing else could be
-            // sent after it. So it is sent only where there is room for it.
-            if is_writable(&self.socket) {
-                // The interval is only a flag here: libssh2 sends when asked to
-                // after it has passed, and the shortest it knows is two seconds.
-                self.session.set_keepalive(true, 1);
-                match self.session.keepalive_send() {
-                    Err(error) if !would_block(&error) => {
-                        return Err(Stop::Lost(error.to_string()));
-                    }
-                    _ => {}
-                }
+            self.call()?;
+        }
+        Ok(())
+    }
+
+    /// Asks for a sign of life shortly before a deadline.
+    fn last_call(&mut self) -> Result<(), Stop> {
+        let is_due = self.last_called.is_none_or(|at| at.elapsed() >= BETWEEN_CALLS);
+        if self.session.authenticated() && !self.silence.called && is_due {
+            self.call()?;
+        }
+        Ok(())
+    }
+
+    fn call(&mut self) -> Result<(), Stop> {
+        self.silence.called = true;
+        self.last_called = Some(Instant::now());
+        // A keepalive that went out only in part could never be completed, for
+        // libssh2 builds it anew each time, and nothing else could be sent after
+        // it. So it is sent only where there is room for it; where there is none,
+        // room is the answer that is waited for.
+        if !self.wanted().contains(PollFlags::OUT) && is_writable(&self.socket) {
+            // The interval is only a flag here: libssh2 sends when asked to after
+            // it has passed, and the shortest it knows is two seconds.
+            self.session.set_keepalive(true, 1);
+            match self.session.keepalive_send() {
+                Err(error) if !would_block(&error) => return Err(Stop::Lost(error.to_string())),
+                _ => {}
             }
         }
         Ok(())
+    }
+
+    /// Whether the peer still answers, as far as is known when a deadline has
+    /// passed. One that was asked in time and said nothing gets a last moment.
+    pub(super) fn answers(&mut self) -> bool {
+        if !self.silence.called {
+            return true;
+        }
+        let deadline = Instant::now() + AFTER_THE_LAST_CALL;
+        while !self.silence.given_up {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut fds = [PollFd::new(&self.socket, self.wanted())];
+            match poll(&mut fds, Some(&timespec(left))) {
+                Ok(0) | Err(_) => self.silence.given_up = left.is_zero(),
+                Ok(_) => {
+                    self.silence = Silence::default();
+                    return true;
+                }
+            }
+        }
+        false
     }
 }
 

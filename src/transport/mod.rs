@@ -21,6 +21,7 @@ mod channels;
 mod connection;
 mod connector;
 mod exec;
+mod governor;
 mod handshake;
 mod host_key;
 mod known_hosts;

@@ -14,6 +14,7 @@ use super::exec::{End, Limits, run};
 use super::link::Deadline;
 use super::password::{PasswordUse, Purpose, Unwatched};
 use crate::plan::spec::ExecOptions;
+use crate::secret::Secret;
 
 /// How long ending a command may take altogether.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -21,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(6);
 const GLANCE: Duration = Duration::from_secs(5);
 /// No script here prints more.
 const MAX_OUTPUT: usize = 4096;
+/// Who prints so much, login scripts included, runs something else.
+const FAR_TOO_MUCH: u64 = 256 * 1024;
 
 /// Reads one process: `c` is its line, `st` its state, `pp` its parent, `se` its
 /// session. A name may contain anything, so fields count from its last bracket.
@@ -28,8 +31,10 @@ const LOOK: &str = "look() { { read -r s < /proc/$1/stat; } 2>/dev/null || retur
     c=$s; set -- ${s##*) }; st=$1; pp=$2; se=$4; }; ";
 
 /// Whether another command's shell is a child of this connection's sshd. Where
-/// process 1 is hidden, others may be too, and nothing can be said.
-const GONE: &str = "p=$PPID; look 1 || { echo unknown; exit; }; \
+/// process 1 is hidden, others may be too, and nothing can be said; nor where
+/// something stands between sshd and the shell, as a forced command does.
+const GONE: &str = "p=$PPID; look 1 && look $p || { echo unknown; exit; }; \
+    case $c in *\"(sshd\"*) ;; *) echo unknown; exit;; esac; \
     for d in /proc/[0-9]*; do q=${d#/proc/}; [ $q = $$ ] && continue; \
     look $q && [ $pp = $p ] || continue; \
     case $c in *\"(sftp-server)\"*|*\"(sshd\"*) continue;; esac; \
@@ -38,6 +43,9 @@ const GONE: &str = "p=$PPID; look 1 || { echo unknown; exit; }; \
 /// Ends the sessions of all other children of `$p`, and of what sudo runs on a
 /// terminal of its own: TERM, and after two seconds KILL. Shells read /proc byte
 /// by byte, so one pass over it makes a table, and waiting asks known ids only.
+///
+/// Nothing left is told as the exit status [`ENDED`], which arrives at once where
+/// printed words may have to queue behind the output of the command.
 const END: &str = "me=$$; while look $me && [ $pp != $p ] && [ $pp -gt 1 ]; do me=$pp; done; \
     scan() { tab=; for d in /proc/[0-9]*; do q=${d#/proc/}; look $q || continue; \
     [ $st = Z ] && continue; k=x; case $c in *\"(sudo)\"*) k=sudo;; \
@@ -53,8 +61,11 @@ const END: &str = "me=$$; while look $me && [ $pp != $p ] && [ $pp -gt 1 ]; do m
     for e in $tab; do row $e; [ $k = sudo ] && \
     case $sids in *\" $se \"*) subs=\"$subs$q \";; esac; done; \
     for e in $tab; do row $e; case $subs in *\" $pp \"*) sids=\"$sids$se \";; esac; done; \
-    hit TERM; wait 20; scan; hit KILL; wait 5; \
-    if [ -n \"$left\" ]; then echo left; else echo ended; fi";
+    hit TERM; [ -n \"$left\" ] || exit 75; wait 20; scan; hit KILL; wait 5; \
+    [ -n \"$left\" ] || exit 75";
+
+/// How [`END`] exits when it has left nothing.
+const ENDED: i32 = 75;
 
 /// Whether the command that runs on another channel has exited; `None` when the
 /// host does not tell.
@@ -66,7 +77,7 @@ pub(super) fn has_gone(
     let glance = Instant::now() + GLANCE;
     let deadline = Some(deadline.map_or(glance, |deadline| deadline.min(glance)));
     let launch = Launch::plain(&format!("exec /bin/sh -c '{LOOK}{GONE}'"));
-    match say(connection, launch, None, deadline, cancel)?.as_str() {
+    match say(connection, launch, deadline, cancel)?.as_str() {
         "gone" => Some(true),
         "running" => Some(false),
         _ => None,
@@ -79,17 +90,17 @@ pub(super) fn end(connection: &mut SshConnection, options: &ExecOptions) -> bool
     // The cancellation that may have led here must not keep this from running.
     let cancel = Cancel::default();
     let deadline = Some(Instant::now() + PATIENCE);
-    let answer = match &options.sudo {
+    let status = match &options.sudo {
         None => {
             let line = format!("exec /bin/sh -c 'p=$PPID; {LOOK}{END}'");
-            say(connection, Launch::plain(&line), None, deadline, &cancel)
+            carry_out(connection, Launch::plain(&line), None, deadline, &cancel).0
         }
         // A rule for named commands lets no shell run, and asking for one would
         // only be reported to the host's administrator.
         Some(sudo) if !sudo.shell => None,
         Some(sudo) => {
             let parent = Launch::plain("exec /bin/sh -c 'echo $PPID'");
-            say(connection, parent, None, deadline, &cancel)
+            say(connection, parent, deadline, &cancel)
                 .filter(|parent| parent.parse::<u32>().is_ok())
                 .and_then(|parent| {
                     let line = format!("exec /bin/sh -c 'p={parent}; {LOOK}{END}'");
@@ -99,22 +110,44 @@ pub(super) fn end(connection: &mut SshConnection, options: &ExecOptions) -> bool
                         ..options.clone()
                     };
                     let launch = Launch::new(&line, &options);
-                    say(connection, launch, sudo.password.as_ref(), deadline, &cancel)
+                    let password = sudo.password.as_ref();
+                    carry_out(connection, launch, password, deadline, &cancel).0
                 })
         }
     };
-    answer.as_deref() == Some("ended")
+    status == Some(ENDED)
 }
 
 /// The last line that a script prints.
 fn say(
     connection: &mut SshConnection,
     launch: Launch,
-    password: Option<&crate::secret::Secret>,
     deadline: Deadline,
     cancel: &Cancel,
 ) -> Option<String> {
-    let limits = Limits { deadline, cancel, read_size: None, max_output: MAX_OUTPUT };
+    match carry_out(connection, launch, None, deadline, cancel) {
+        (Some(0), output) => {
+            Some(String::from_utf8_lossy(&output).lines().last()?.trim().to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Runs a script; its exit status and what it prints.
+fn carry_out(
+    connection: &mut SshConnection,
+    launch: Launch,
+    password: Option<&Secret>,
+    deadline: Deadline,
+    cancel: &Cancel,
+) -> (Option<i32>, Vec<u8>) {
+    let limits = Limits {
+        deadline,
+        cancel,
+        read_size: None,
+        max_output: MAX_OUTPUT,
+        believable: Some(FAR_TOO_MUCH),
+    };
     // The script itself must not be looked at in turn.
     let can_look = std::mem::replace(&mut connection.can_look, false);
     let usage = PasswordUse::new(&Unwatched, Purpose::Sudo);
@@ -122,9 +155,9 @@ fn say(
     let ran = run(connection, launch, password, false, &limits);
     connection.can_look = can_look;
     ran.channel.into_iter().for_each(|channel| connection.retire(channel));
-    let output = ran.out.finish().bytes;
-    match ran.end {
-        End::Exited(0) => Some(String::from_utf8_lossy(&output).lines().last()?.trim().to_owned()),
+    let status = match ran.end {
+        End::Exited(status) => Some(status),
         _ => None,
-    }
+    };
+    (status, ran.out.finish().bytes)
 }

@@ -4,8 +4,6 @@
 //! machine has. Each is a request file for the real program, against real servers.
 
 use std::fs;
-use std::io::ErrorKind;
-use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::LazyLock;
@@ -14,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::lab::processes::tool;
 use crate::lab::{
-    Finished, KeyFormat, KeyPair, KeyType, Lab, Report, Sshd, SshdOptions, Sshoal, User,
+    Finished, KeyFormat, KeyPair, KeyType, Lab, OpenBao, Report, Sshd, SshdOptions, Sshoal, User,
     random_text,
 };
 
@@ -190,17 +188,22 @@ fn example_1_may_also_come_on_stdin_or_as_yaml() {
 }
 
 #[test]
-fn example_1a_gets_told_that_vault_is_not_there_yet() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let mut example = Example::documented("01a").put("/connection_args/host", "127.0.0.1");
-    example.0["connection_args"]["port"] = listener.local_addr().unwrap().port().into();
-    let finished = example.invocation().stdout("").status(1).run();
-    for expected in ["credential_ref", "not", "request.json:5:", "nothing was run", "password"] {
-        assert!(finished.stderr.contains(expected), "no `{expected}`\n{}", finished.transcript());
-    }
-    let waiting = listener.accept();
-    assert!(waiting.is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "it connected");
+fn example_1a_logs_in_with_what_the_vault_has() {
+    let (lab, bao) = (Lab::get(), OpenBao::get());
+    let user = &lab.users.plain;
+    let mut example = Example::documented("01a").put("/connection_args/host", lab.sshd().address());
+    example.0["connection_args"]["port"] = lab.sshd().port().into();
+    bao.put("servers/prod/admin", &json!({ "username": user.name, "password": user.password }));
+    let token = bao.token("servers/prod");
+    let finished = example
+        .invocation()
+        .env("VAULT_ADDR", bao.address())
+        .env("VAULT_TOKEN", &token)
+        .forbid(&token)
+        .forbid(&user.password)
+        .status(0)
+        .run();
+    assert_printed(&good_report(&finished).only_results()[0], "uname -a", &uname());
 }
 
 #[test]

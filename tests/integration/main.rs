@@ -8,9 +8,11 @@
 mod architecture;
 mod canary;
 mod connect;
+mod crowds;
 mod diagnostics;
 mod documented;
 mod exec;
+mod faults;
 mod fleet;
 #[expect(clippy::allow_attributes, reason = "whether all of the server is used varies")]
 #[allow(dead_code, unused_imports, reason = "the server offers more than today's tests need")]

@@ -161,6 +161,11 @@ fn wrong_tasks() -> Vec<Value> {
         json!({ "command": { "run": "uptime" } }),
         json!({ "command": ["uptime", ["df"]] }),
         json!({ "command": "uptime", "connection_args": { "prot": 22 } }),
+        json!({ "command": "uptime", "connection_args": { "credential_ref": 5 } }),
+        json!({ "command": "uptime", "connection_args": { "credential_ref": { "mount": "kv" } } }),
+        json!({ "command": "uptime", "connection_args": { "credential_ref": { "path": null } } }),
+        json!({ "command": "uptime", "connection_args": { "credential_ref": "a", "username": "u" } }),
+        json!({ "command": "uptime", "connection_args": { "credential_ref": { "path": "a" }, "password": "p" } }),
         json!({ "command": "uptime", "connection_args": { "port": "22" } }),
         json!({ "command": "uptime", "connection_args": { "port": 70000 } }),
         json!({ "command": "uptime", "connection_args": { "timeout": 0 } }),
@@ -231,6 +236,9 @@ fn what_the_loader_takes_is_valid() {
     let playbook = validator("playbook");
     for task in [
         json!({ "command": "uptime", "connection_args": { "password": 12345, "port": "{{ port }}" } }),
+        json!({ "command": "uptime", "connection_args": { "credential_ref": "a/b", "username": null, "pkey": "{{ k }}" } }),
+        json!({ "command": "uptime", "connection_args": { "credential_ref": null, "username": "u" } }),
+        json!({ "command": "uptime", "connection_args": { "credential_ref": { "path": "{{ p }}", "version": 3, "mount": null } } }),
         json!({ "command": "{{ lines }}", "driver_args": { "timeout": null, "get_pty": "yes" } }),
         json!({ "command": "uptime", "loop": "{{ names }}", "when": [true, "a is defined"], "tags": "a,b" }),
         json!({ "config": ["a", "{{ b }}"], "driver_args": { "sudo": "{{ elevated }}", "environment": { "A": 1, "B": true } } }),

@@ -18,7 +18,7 @@ pub(crate) enum Fault {
     StallInKeyExchange,
     /// Falls silent when the client wants to authenticate.
     StallInAuthentication,
-    /// Falls silent as soon as the client is authenticated.
+    /// Falls silent as soon as an authenticated client wants something.
     StallAfterAuthentication,
     /// Opens no channel.
     RefuseChannels,

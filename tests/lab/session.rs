@@ -131,18 +131,6 @@ impl Handler for Session {
         Ok(self.judge_password(user, &String::from_utf8_lossy(&offered)))
     }
 
-    async fn auth_succeeded(&mut self, _: &mut Ssh) -> Answer {
-        if self.has(Fault::StallAfterAuthentication) {
-            // The client still hears that it is in.
-            let switch = self.switch.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                switch.silence();
-            });
-        }
-        Ok(())
-    }
-
     async fn channel_open_session(
         &mut self,
         channel: Channel<Msg>,
@@ -152,6 +140,9 @@ impl Handler for Session {
         if self.has(Fault::RefuseChannels) {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
+        }
+        if self.has(Fault::StallAfterAuthentication) {
+            self.switch.silence();
         }
         let pending = Pending { channel, pty: false, environment: Vec::new() };
         self.channels.insert(pending.channel.id(), pending);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::environment::{Environment, Login};
 use super::http::{Http, LIMIT, Reply, fits_header};
-use super::{Fields, Reference, SecretReader, VaultError};
+use super::{Fields, LoginError, Reference, SecretReader, VaultError};
 use crate::secret::{Redactor, Secret, url_encoded};
 
 /// The longest text of the server's that a message repeats, in characters.
@@ -79,7 +79,7 @@ impl Session {
         let address = environment.address()?;
         let namespace = environment.namespace.clone();
         if namespace.as_deref().is_some_and(|namespace| !fits_header(namespace)) {
-            return Err(VaultError::BadHeader { what: "`VAULT_NAMESPACE`".to_owned() });
+            return Err(LoginError::BadHeader { what: "`VAULT_NAMESPACE`".to_owned() }.into());
         }
         let login = environment.login()?;
         let http = Http::new(address, environment.ca_file.as_deref(), limit)?;
@@ -88,7 +88,7 @@ impl Session {
         session.token = match login {
             Login::Token(token, what) => match fits_header(token.reveal()) {
                 true => token,
-                false => return Err(VaultError::BadHeader { what }),
+                false => return Err(LoginError::BadHeader { what }.into()),
             },
             Login::AppRole { role_id, secret_id } => session.log_in(&role_id, &secret_id)?,
         };
@@ -108,8 +108,8 @@ impl Session {
                     None => Err(self.malformed(&reply, "its login gives no token")),
                 }
             }
-            status @ (400 | 401 | 403) => Err(VaultError::LoginRefused { status }),
-            404 if !reply.says("namespace") => Err(VaultError::LoginRefused { status: 404 }),
+            status @ (400 | 401 | 403) => Err(LoginError::LoginRefused { status }.into()),
+            404 if !reply.says("namespace") => Err(LoginError::LoginRefused { status: 404 }.into()),
             _ => Err(self.unexpected(&reply)),
         }
     }

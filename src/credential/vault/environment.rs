@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::VaultError;
+use super::LoginError;
 use crate::secret::Secret;
 
 /// The variables that Vault's own tools read, as far as sshoal does. An empty
@@ -55,7 +55,7 @@ impl Environment {
     /// How to log in: a token that is set, else an AppRole that is set, else the
     /// token that an earlier login left. What a user set for this run is meant
     /// more than what lies around.
-    pub(super) fn login(&self) -> Result<Login, VaultError> {
+    pub(super) fn login(&self) -> Result<Login, LoginError> {
         if let Some(token) = &self.token {
             return Ok(Login::Token(token.clone(), "`VAULT_TOKEN`".to_owned()));
         }
@@ -64,30 +64,30 @@ impl Environment {
                 let (role_id, secret_id) = (role_id.clone(), secret_id.clone());
                 return Ok(Login::AppRole { role_id, secret_id });
             }
-            (Some(_), None) => return Err(VaultError::HalfAppRole { missing: "VAULT_SECRET_ID" }),
-            (None, Some(_)) => return Err(VaultError::HalfAppRole { missing: "VAULT_ROLE_ID" }),
+            (Some(_), None) => return Err(LoginError::HalfAppRole { missing: "VAULT_SECRET_ID" }),
+            (None, Some(_)) => return Err(LoginError::HalfAppRole { missing: "VAULT_ROLE_ID" }),
             (None, None) => {}
         }
         let text = match fs::read_to_string(&self.token_file) {
             Ok(text) => zeroize::Zeroizing::new(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(VaultError::NoToken);
+                return Err(LoginError::NoToken);
             }
             Err(error) => {
                 let path = self.token_file.display().to_string();
-                return Err(VaultError::TokenFile { path, reason: error.kind().to_string() });
+                return Err(LoginError::TokenFile { path, reason: error.kind().to_string() });
             }
         };
         match text.trim() {
-            "" => Err(VaultError::NoToken),
+            "" => Err(LoginError::NoToken),
             token => Ok(Login::Token(Secret::new(token), "`~/.vault-token`".to_owned())),
         }
     }
 
     /// The server's address, without a slash at its end.
-    pub(super) fn address(&self) -> Result<String, VaultError> {
-        let address = self.address.as_deref().ok_or(VaultError::NoAddress)?.trim();
-        let bad = |reason| Err(VaultError::BadAddress { reason });
+    pub(super) fn address(&self) -> Result<String, LoginError> {
+        let address = self.address.as_deref().ok_or(LoginError::NoAddress)?.trim();
+        let bad = |reason| Err(LoginError::BadAddress { reason });
         let rest = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"));
         let Some(rest) = rest else { return bad("it begins with neither http:// nor https://") };
         if rest.contains('@') {

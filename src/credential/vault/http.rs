@@ -11,7 +11,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_p
 use ureq::{Agent, Body, RequestBuilder};
 use zeroize::Zeroizing;
 
-use super::VaultError;
+use super::{LoginError, VaultError};
 
 /// How long one exchange may take, from the name's resolution to the last byte.
 pub(super) const LIMIT: Duration = Duration::from_secs(10);
@@ -138,7 +138,9 @@ impl Http {
             Error::Io(error) => self.io(&error),
             Error::BodyExceedsLimit(_) => malformed("its answer is longer than 4 MiB"),
             Error::LargeResponseHeader(..) => malformed("its answer has too long a header"),
-            Error::BadUri(_) | Error::Http(_) => VaultError::BadAddress { reason: "it is no URL" },
+            Error::BadUri(_) | Error::Http(_) => {
+                LoginError::BadAddress { reason: "it is no URL" }.into()
+            }
             Error::Protocol(_) => malformed("its answer is not HTTP"),
             other => unreachable(&other.to_string()),
         }
@@ -213,8 +215,8 @@ pub(super) fn fits_header(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| (0x21..0x7f).contains(&byte))
 }
 
-fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, VaultError> {
-    let bad = |reason: String| VaultError::CaFile { path: path.display().to_string(), reason };
+fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, LoginError> {
+    let bad = |reason: String| LoginError::CaFile { path: path.display().to_string(), reason };
     let text = std::fs::read(path).map_err(|error| bad(error.kind().to_string()))?;
     let mut found = Vec::new();
     for item in parse_pem(&text) {
@@ -230,10 +232,10 @@ fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, VaultError> {
     }
 }
 
-fn system_certificates() -> Result<Vec<Certificate<'static>>, VaultError> {
+fn system_certificates() -> Result<Vec<Certificate<'static>>, LoginError> {
     let found = rustls_native_certs::load_native_certs().certs;
     match found.is_empty() {
-        true => Err(VaultError::NoAuthorities),
+        true => Err(LoginError::NoAuthorities),
         false => Ok(found.iter().map(|der| Certificate::from_der(der).to_owned()).collect()),
     }
 }

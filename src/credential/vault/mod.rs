@@ -8,6 +8,7 @@ mod environment;
 mod error;
 mod fields;
 mod http;
+mod login_error;
 mod reference;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use client::VaultClient;
 pub use environment::Environment;
 pub use error::VaultError;
 pub use fields::Fields;
+pub use login_error::LoginError;
 pub use reference::{DEFAULT_MOUNT, Reference};
 
 use crate::secret::Secret;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::*;
 
 const TOKEN: &str = "s.thisTokenMustNotShow";
-const LIMIT: Duration = Duration::from_millis(600);
+const LIMIT: Duration = Duration::from_secs(2);
 
 fn client(address: &str) -> VaultClient {
     let environment = Environment {
@@ -58,7 +58,7 @@ fn answering(status: &str, body: &str) -> String {
 fn error_of(client: &VaultClient) -> VaultError {
     let started = Instant::now();
     let error = client.read(&reference()).unwrap_err();
-    assert!(started.elapsed() < LIMIT + Duration::from_secs(1), "took {:?}", started.elapsed());
+    assert!(started.elapsed() < LIMIT + Duration::from_secs(5), "took {:?}", started.elapsed());
     let shown =
         format!("{error} {error:?} {:?}", miette::Diagnostic::help(&error).map(|h| h.to_string()));
     assert!(!shown.contains(TOKEN), "the token shows in {shown}");
@@ -67,7 +67,7 @@ fn error_of(client: &VaultClient) -> VaultError {
 
 #[test]
 fn hostile_servers_are_bounded_in_time_and_size() {
-    let timeout = |address: &str| VaultError::Timeout { address: address.to_owned(), seconds: 1 };
+    let timeout = |address: &str| VaultError::Timeout { address: address.to_owned(), seconds: 2 };
     // Nothing at all.
     let (silent, _) = server(|_| thread::sleep(Duration::from_secs(30)));
     assert_eq!(error_of(&client(&silent)), timeout(&silent));
@@ -224,33 +224,36 @@ fn the_environment_is_judged_before_anything_is_sent() {
             ..Environment::default()
         };
         change(&mut environment);
-        VaultClient::new(environment).read(&reference()).unwrap_err()
+        match VaultClient::new(environment).read(&reference()).unwrap_err() {
+            VaultError::Login(error) => Ok(error),
+            other => Err(other),
+        }
     };
     let secret = |text: &str| Some(Secret::new(text));
-    assert_eq!(read(&|_| {}), VaultError::NoToken);
-    assert_eq!(read(&|e| e.address = None), VaultError::NoAddress);
+    assert_eq!(read(&|_| {}), Ok(LoginError::NoToken));
+    assert_eq!(read(&|e| e.address = None), Ok(LoginError::NoAddress));
     for address in ["vault:8200", "https://", "https://u:p@vault", "http://a b", "http://a?b"] {
         let error = read(&|e| e.address = Some(address.to_owned()));
-        assert!(matches!(error, VaultError::BadAddress { .. }), "{address}: {error:?}");
+        assert!(matches!(error, Ok(LoginError::BadAddress { .. })), "{address}: {error:?}");
     }
-    let half = |missing| VaultError::HalfAppRole { missing };
+    let half = |missing| Ok(LoginError::HalfAppRole { missing });
     assert_eq!(read(&|e| e.role_id = secret("r")), half("VAULT_SECRET_ID"));
     assert_eq!(read(&|e| e.secret_id = secret("s")), half("VAULT_ROLE_ID"));
-    let header = |what: &str| VaultError::BadHeader { what: what.to_owned() };
+    let header = |what: &str| Ok(LoginError::BadHeader { what: what.to_owned() });
     assert_eq!(read(&|e| e.token = secret("a\nb")), header("`VAULT_TOKEN`"));
     assert_eq!(read(&|e| e.namespace = Some("a\r\nb".into())), header("`VAULT_NAMESPACE`"));
     let directory = std::env::temp_dir();
     let error = read(&|e| e.token_file.clone_from(&directory));
-    assert!(matches!(error, VaultError::TokenFile { .. }), "{error:?}");
+    assert!(matches!(error, Ok(LoginError::TokenFile { .. })), "{error:?}");
     let with_ca = |path: &str| {
         read(&|e| {
             e.token = secret("t");
             e.ca_file = Some(PathBuf::from(path));
         })
     };
-    assert!(matches!(with_ca("/nonexistent/ca.pem"), VaultError::CaFile { .. }));
+    assert!(matches!(with_ca("/nonexistent/ca.pem"), Ok(LoginError::CaFile { .. })));
     let no_pem = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    assert!(matches!(with_ca(no_pem), VaultError::CaFile { .. }));
+    assert!(matches!(with_ca(no_pem), Ok(LoginError::CaFile { .. })));
     // What is right so far gets as far as the network.
-    assert!(matches!(read(&|e| e.token = secret("t")), VaultError::Unreachable { .. }));
+    assert!(matches!(read(&|e| e.token = secret("t")), Err(VaultError::Unreachable { .. })));
 }

@@ -70,8 +70,8 @@ impl TransferSession {
         cancel: &Cancel,
     ) -> Result<Transferred, Failure> {
         let transferred = self.attempt(link, spec, cancel);
-        let mut wire = Wire::new(link, Some(LAST_WORDS), &Cancel::default());
         if transferred.is_err() {
+            let mut wire = Wire::after_all(link, LAST_WORDS);
             if let Some(mut sftp) = self.sftp.take() {
                 sftp.abort();
                 let _ = sftp.flush(&mut wire);

@@ -192,11 +192,19 @@ impl RemoteStaging {
 
 impl Job<'_> {
     /// The failure to report when a write failed because the file system at `path`
-    /// is full. SFTP has no status for that, so the free space is looked at.
+    /// is full. SFTP has no status for that, so the free space is looked at, unless
+    /// the server's words tell.
     pub(super) fn full_file_system(&mut self, trouble: &Trouble, path: &str) -> Option<Failure> {
         /// Less than this is as good as nothing.
         const NOTHING: u64 = 256 * 1024;
-        let Trouble::Status { code: status::FAILURE, .. } = trouble else { return None };
+        let Trouble::Status { code: status::FAILURE, message } = trouble else { return None };
+        let said = message.to_lowercase();
+        if ["no space left", "disk quota exceeded"].iter().any(|words| said.contains(words)) {
+            let path = &self.spec.remote_path;
+            return Some(super::job::no_space(format!(
+                "no space is left on the host for `{path}`: {message}"
+            )));
+        }
         let free = self.sftp.free_space(&mut self.wire, path).ok()??;
         (free < NOTHING).then(|| {
             super::job::no_space(format!(

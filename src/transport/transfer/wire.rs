@@ -32,7 +32,14 @@ impl<'a> Wire<'a> {
 
     /// The same link for cleaning up: a short deadline of its own, deaf to cancel.
     pub(super) fn grace(&mut self) -> Wire<'_> {
-        Wire::new(self.link, Some(GRACE), &Cancel::default())
+        Wire::after_all(self.link, GRACE)
+    }
+
+    /// A link for what is left to do after a failure. A peer that has fallen
+    /// silent is not waited for.
+    pub(super) fn after_all(link: &'a mut Link, patience: Duration) -> Self {
+        let patience = if link.answers() { patience } else { Duration::ZERO };
+        Self::new(link, Some(patience), &Cancel::default())
     }
 
     /// Whether a packet is half-sent.

@@ -25,6 +25,7 @@ pub(crate) struct Sshoal {
     stdin: Vec<u8>,
     limit: Duration,
     home: TempDir,
+    files: Option<u32>,
     forbidden: Vec<String>,
     status: Option<i32>,
     stdout: Option<String>,
@@ -40,6 +41,7 @@ impl Sshoal {
             stdin: Vec::new(),
             limit: Duration::from_secs(60),
             home: super::directory("home"),
+            files: None,
             forbidden: Vec::new(),
             status: None,
             stdout: None,
@@ -81,6 +83,12 @@ impl Sshoal {
     /// How long it may take. An overrun ends it and fails the test.
     pub(crate) fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// How many files it may have open, by the system's hard limit.
+    pub(crate) fn files_at_most(mut self, count: u32) -> Self {
+        self.files = Some(count);
         self
     }
 
@@ -144,7 +152,16 @@ impl Sshoal {
 
     /// Starts it and returns while it runs.
     pub(crate) fn start(self) -> Running {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sshoal"))
+        let program = env!("CARGO_BIN_EXE_sshoal");
+        let mut command = match self.files {
+            Some(count) => {
+                let mut command = Command::new("prlimit");
+                command.arg(format!("--nofile={count}:{count}")).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        let mut child = command
             .args(&self.args)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())

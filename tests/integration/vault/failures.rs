@@ -26,7 +26,8 @@ pub(super) fn expect_refusal(finished: &Finished, code: &str, words: &str) {
     let first = stderr.lines().next().unwrap_or_default();
     assert_eq!(first, code, "{}", finished.transcript());
     // The lines of a diagnostic are wrapped.
-    let flat = stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words_in = stderr.split_whitespace().filter(|word| *word != "│");
+    let flat = words_in.collect::<Vec<_>>().join(" ");
     assert!(flat.contains(words), "no `{words}`\n{}", finished.transcript());
     assert!(flat.ends_with("nothing was run"), "{}", finished.transcript());
 }
@@ -72,13 +73,9 @@ fn each_refusal_of_the_server_is_told_apart() {
         ("\"refused/list\"", "field_type", "is a list, not a text"),
         ("{\"path\": \"refused/full\", \"mount\": \"none\"}", "no_mount", "mounted at `none`"),
         ("{\"path\": \"refused\", \"mount\": \"old\"}", "not_kv2", "a KV version 1 engine"),
-        ("{\"path\": \"x\", \"mount\": \"sys\"}", "status", "sys"),
         ("\"../../sys/seal\"", "bad_path", "`..`"),
         ("\"\"", "bad_path", "it is empty"),
     ] {
-        if code == "status" {
-            continue;
-        }
         let sshoal = bao.sshoal_as_root().forbid(&password);
         expect_refused(sshoal, reference, &format!("credential::{code}"), words);
     }
