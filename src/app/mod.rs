@@ -12,12 +12,14 @@ mod provenance;
 mod run;
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cli::PlanFormat;
-use crate::config::{AdHoc, Invocation, SecretAccess};
+use crate::config::{AdHoc, Ask, ConnectConfig, Invocation, SecretAccess};
 use crate::diagnostic::{self, Problem, Problems, RenderStyle};
 use crate::exit_code::ExitCode;
+use crate::load::RawPlaybook;
 use crate::load::source::Sources;
 use crate::plan::{Work, show};
 use crate::secret::Redactor;
@@ -42,9 +44,11 @@ const UNREAD: SecretAccess = SecretAccess::Unread;
 fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, Problems> {
     match invocation {
         Invocation::Run { playbooks, inventory, tasks, connect, output } => {
-            let prepared = Prepared::new(sources, &inventory, Some(&tasks), &connect, READ)?;
-            let paths = collected(crate::load::playbook_paths(&playbooks))?;
-            let raw = collected(crate::load::playbooks(sources, &paths))?;
+            let loaded = load(sources, &playbooks);
+            let prepare = |connect: &ConnectConfig| {
+                Prepared::new(sources, &inventory, Some(&tasks), connect, READ)
+            };
+            let (prepared, (paths, raw)) = together(prepare, loaded, &connect)?;
             let source = provenance::of(sources, &raw, &paths, &inventory.sources);
             let planned = prepared.plan(Work::Playbooks(&raw))?;
             run::run("run", planned, source, &prepared, &connect, &output)
@@ -71,9 +75,11 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             run::run("request", planned, source, &prepared, &connect, &output)
         }
         Invocation::Plan { playbooks, format, inventory, tasks, connect } => {
-            let prepared = Prepared::new(sources, &inventory, Some(&tasks), &connect, UNREAD)?;
-            let paths = collected(crate::load::playbook_paths(&playbooks))?;
-            let raw = collected(crate::load::playbooks(sources, &paths))?;
+            let loaded = load(sources, &playbooks);
+            let prepare = |connect: &ConnectConfig| {
+                Prepared::new(sources, &inventory, Some(&tasks), connect, UNREAD)
+            };
+            let (prepared, (_, raw)) = together(prepare, loaded, &connect)?;
             let planned = prepared.plan(Work::Playbooks(&raw))?;
             let redactor = Redactor::new(&planned.secrets);
             match format {
@@ -88,6 +94,31 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
         Invocation::Schema(kind) => {
             print(&crate::schema::text(kind));
             Ok(ExitCode::Success)
+        }
+    }
+}
+
+type Loaded = (Vec<PathBuf>, Vec<RawPlaybook>);
+
+fn load(sources: &Sources, playbooks: &[String]) -> Result<Loaded, Problems> {
+    let paths = collected(crate::load::playbook_paths(playbooks))?;
+    let raw = collected(crate::load::playbooks(sources, &paths))?;
+    Ok((paths, raw))
+}
+
+/// What is wrong with the playbooks is told together with what is wrong with the
+/// inventory and the flags. Nobody is asked for a password that will not be used.
+fn together(
+    prepare: impl FnOnce(&ConnectConfig) -> Result<Prepared, Problems>,
+    loaded: Result<Loaded, Problems>,
+    connect: &ConnectConfig,
+) -> Result<(Prepared, Loaded), Problems> {
+    match loaded {
+        Ok(loaded) => Ok((prepare(connect)?, loaded)),
+        Err(problems) => {
+            let unasked = ConnectConfig { ask: Ask::Nothing, ..connect.clone() };
+            let others = prepare(&unasked).err().unwrap_or_default();
+            Err(Problems::collect(others.iter().chain(problems.iter()).cloned()))
         }
     }
 }

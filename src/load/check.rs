@@ -4,7 +4,8 @@
 use super::decode::{At, Decoder, OneOrMany, Templated};
 use super::error::LoadError;
 use super::playbook::{RawPlay, RawTask, is_variable_name};
-use super::request::{Commands, FILE_TRANSFER, FileTransfer};
+use super::request::{Commands, FileTransfer};
+use crate::transfer::TRANSFER_COMMAND;
 
 /// Reports what is wrong with a play and its tasks.
 pub(super) fn play(play: &At<RawPlay>, decoder: &mut Decoder) {
@@ -61,7 +62,7 @@ fn task(task: &At<RawTask>, decoder: &mut Decoder) {
     let sentinel = raw.command.as_ref().filter(|command| is_sentinel(&command.value));
     match (&transfer, sentinel) {
         (None, Some(command)) => conflict(
-            format!("the command `{FILE_TRANSFER}` needs `file_transfer`"),
+            format!("the command `{TRANSFER_COMMAND}` needs `file_transfer`"),
             "add `driver_args.file_transfer` with `operation`, `local_path` and `remote_path`",
             command.span,
         ),
@@ -74,7 +75,9 @@ fn task(task: &At<RawTask>, decoder: &mut Decoder) {
                 );
             } else if raw.file_transfer.is_none() {
                 conflict(
-                    format!("`driver_args.file_transfer` needs `command: [\"{FILE_TRANSFER}\"]`"),
+                    format!(
+                        "`driver_args.file_transfer` needs `command: [\"{TRANSFER_COMMAND}\"]`"
+                    ),
                     "add that command, or write `file_transfer:` at the level of the task",
                     transfer.key,
                 );
@@ -106,8 +109,7 @@ fn task(task: &At<RawTask>, decoder: &mut Decoder) {
 
 /// Whether the commands are just the one that stands for a file transfer.
 fn is_sentinel(commands: &Commands) -> bool {
-    let is =
-        |text: &Templated<String>| matches!(text, Templated::Value(text) if text == FILE_TRANSFER);
+    let is = |text: &Templated<String>| matches!(text, Templated::Value(text) if text == TRANSFER_COMMAND);
     match commands {
         OneOrMany::One(text) => is(text),
         OneOrMany::Many(texts) => texts.len() == 1 && texts.iter().all(|text| is(&text.value)),

@@ -8,9 +8,6 @@ use super::values::{
     EnvironmentMap, HostKeyPolicyName, Limit, Mode, OperationName, QueueStrategyName, Seconds,
 };
 
-/// The command that stands for a file transfer.
-pub const FILE_TRANSFER: &str = "__FILE_TRANSFER__";
-
 mapping! {
     /// How to reach and log in to a host.
     #[schemars(extend(

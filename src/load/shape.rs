@@ -4,7 +4,7 @@
 use schemars::{Schema, json_schema};
 use serde_json::{Value, json};
 
-use super::request::FILE_TRANSFER;
+use crate::transfer::TRANSFER_COMMAND;
 
 /// A text with a template in it.
 pub(super) fn template() -> Schema {
@@ -34,7 +34,7 @@ pub(super) fn task(schema: &mut Schema) {
         let others = others.map(|other| json!({ "required": [other] }));
         json!({ "required": [key], "not": { "anyOf": others } })
     };
-    let stands_for_it = json!({ "enum": [FILE_TRANSFER, [FILE_TRANSFER]] });
+    let stands_for_it = json!({ "enum": [TRANSFER_COMMAND, [TRANSFER_COMMAND]] });
     let one_of = json!([
         only("command", ["config", "file_transfer"]),
         only("config", ["command", "file_transfer"]),

@@ -266,7 +266,7 @@ const SEEDS: [&str; 4] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn no_text_makes_loading_panic(text in "\\PC*|[-:{}\\[\\]\"'|>&*!#%\\n\\r\\t a0é\u{2028}]{0,60}") {

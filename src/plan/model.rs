@@ -120,7 +120,7 @@ pub enum Resolution {
 pub struct Step {
     /// The loop item; `None` without a loop.
     pub item: Option<Value>,
-    /// Whether the item's own `when` is false.
+    /// Whether the item's own `when` is false. Nothing but the item counts then.
     pub skip: bool,
     /// Where to do it.
     pub connection: Arc<ConnectionSpec>,

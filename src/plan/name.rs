@@ -7,11 +7,11 @@ use crate::diagnostic::Problem;
 use crate::load::decode::{At, OneOrMany, Templated};
 use crate::load::layer::Layer;
 use crate::load::playbook::{RawPlay, RawTask};
-use crate::load::request::FILE_TRANSFER;
 use crate::load::values::OperationName;
 use crate::resolve::frame::Frame;
 use crate::resolve::render::Miss;
 use crate::resolve::scope::Scope;
+use crate::transfer::TRANSFER_COMMAND;
 
 const NAME_ADVICE: &str =
     "a play has one name for all its hosts: it sees the play's `vars` and `-e NAME=…`";
@@ -64,7 +64,7 @@ pub(super) fn written_name(raw: &RawTask) -> String {
     let first = match commands.map(|at| &at.value) {
         Some(OneOrMany::One(one)) => text(one),
         Some(OneOrMany::Many(many)) => many.first().map(|at| text(&at.value)).unwrap_or_default(),
-        None => FILE_TRANSFER.to_owned(),
+        None => TRANSFER_COMMAND.to_owned(),
     };
     let line = first.lines().next().unwrap_or_default();
     match line.char_indices().nth(60) {

@@ -18,7 +18,8 @@ use crate::transfer::TransferOperation;
 #[must_use]
 pub fn json(plan: &Plan, redactor: &Redactor) -> Value {
     let plays: Vec<Value> = plan.plays.iter().map(|play| play_json(play, redactor)).collect();
-    json!({ "schema_version": 1, "plays": plays, "warnings": plan.warnings })
+    let warnings: Vec<_> = plan.warnings.iter().map(|warning| redactor.mask(warning)).collect();
+    json!({ "schema_version": 1, "plays": plays, "warnings": warnings })
 }
 
 fn play_json(play: &PlannedPlay, redactor: &Redactor) -> Value {
@@ -26,7 +27,8 @@ fn play_json(play: &PlannedPlay, redactor: &Redactor) -> Value {
         let tasks: Vec<Value> = lane.tasks.iter().map(|task| task_json(task, redactor)).collect();
         json!({ "host": &*lane.host, "address": &*lane.address, "tasks": tasks })
     };
-    json!({ "name": &*play.name, "hosts": play.lanes.iter().map(host).collect::<Vec<_>>() })
+    let name = redactor.mask(&play.name);
+    json!({ "name": name, "hosts": play.lanes.iter().map(host).collect::<Vec<_>>() })
 }
 
 fn task_json(task: &PlannedTask, redactor: &Redactor) -> Value {
@@ -57,7 +59,7 @@ pub fn text(plan: &Plan, redactor: &Redactor) -> String {
     for play in &plan.plays {
         let hosts = count(play.lanes.len(), "host");
         let tasks = count(play.tasks.len(), "task");
-        let _ = writeln!(out, "PLAY {} · {hosts} · {tasks}", play.name);
+        let _ = writeln!(out, "PLAY {} · {hosts} · {tasks}", redactor.mask(&play.name));
         for (index, header) in play.tasks.iter().enumerate() {
             let _ = writeln!(out, "\n  {}  {}", header.id, redactor.mask(&header.name));
             for (lines, hosts) in grouped(play, &header.id, index) {

@@ -93,7 +93,7 @@ impl HostTask {
         let frame = Frame::new(scope, self.layer.clone(), pending, registered);
         let mut collect = Collect::default();
         let mut condition_failed = false;
-        let mut steps = Vec::new();
+        let mut turns = Vec::new();
         let items = self.items(&frame, &mut collect);
         let is_plain = matches!(items, Some(Items::None));
         let frames: Vec<(Arc<Frame>, Option<serde_json::Value>)> = match items {
@@ -113,8 +113,13 @@ impl HostTask {
         };
         for (frame, item) in frames {
             let holds = self.holds(&frame, &mut collect);
-            if holds == Some(false) && is_plain {
-                return Expansion::Skipped;
+            if holds == Some(false) {
+                if is_plain {
+                    return Expansion::Skipped;
+                }
+                // It may lack what the others need, so nothing else of it is looked at.
+                turns.push(Err(item));
+                continue;
             }
             condition_failed |= holds.is_none() && !collect.problems.is_empty();
             // What an undecided condition asks for may be there by then.
@@ -122,14 +127,7 @@ impl HostTask {
                 None => frame.with_maybe(self.asked_for()),
                 Some(_) => frame,
             };
-            // An item that is left out may lack what the others need.
-            let mut found = Collect::default();
-            let step = self.step(&frame, item, &mut found);
-            match holds {
-                Some(false) => found.pending.clear(),
-                _ => collect.absorb(found),
-            }
-            steps.extend(step.map(|step| Step { skip: holds == Some(false), ..step }));
+            turns.extend(self.step(&frame, item, &mut collect).map(Ok));
         }
         if !collect.problems.is_empty() {
             let host = &self.base.scope.host;
@@ -137,7 +135,7 @@ impl HostTask {
             return Expansion::Wrong { problems: problems.collect(), condition: condition_failed };
         }
         match collect.pending.is_empty() {
-            true => Expansion::Steps(steps),
+            true => Expansion::Steps(steps(turns)),
             false => Expansion::Pending(
                 // Names that are nobody's result only stopped the look ahead.
                 collect.pending.into_iter().filter(|name| self.awaits(name)).collect(),
@@ -280,6 +278,17 @@ impl HostTask {
         collect.absorb(found);
         spec
     }
+}
+
+/// One step per turn: that of an item to leave out borrows everything but the item
+/// from another, so that results keep the places of their items. Where no turn is
+/// taken at all there are no steps.
+fn steps(turns: Vec<Result<Step, Option<serde_json::Value>>>) -> Vec<Step> {
+    let Some(model) = turns.iter().find_map(|turn| turn.as_ref().ok()).cloned() else {
+        return Vec::new();
+    };
+    let left_out = |item| Step { item, skip: true, ..model.clone() };
+    turns.into_iter().map(|turn| turn.unwrap_or_else(left_out)).collect()
 }
 
 enum Items {

@@ -129,10 +129,11 @@ fn commands(step: &Step) -> &[String] {
     }
 }
 
-/// All commands of a host's tasks, by task.
+/// All commands that a host's tasks will run, by task.
 fn lines(planned: &Planned, host: &str) -> Vec<Vec<String>> {
     let tasks = lane(planned, host).tasks.iter();
-    tasks.map(|task| steps(task).iter().flat_map(commands).cloned().collect()).collect()
+    let taken = |task| steps(task).iter().filter(|step| !step.skip);
+    tasks.map(|task| taken(task).flat_map(commands).cloned().collect()).collect()
 }
 
 #[track_caller]

@@ -148,8 +148,7 @@ impl Inventory {
         self.adopt_strays();
         self.find_cycle()?;
         let order = self.by_depth();
-        let members: Vec<BTreeSet<usize>> =
-            self.groups.values().map(|group| self.members(group)).collect();
+        let members = self.members(&order);
         for (index, members) in members.into_iter().enumerate() {
             let names = members
                 .iter()
@@ -229,17 +228,19 @@ impl Inventory {
         order
     }
 
-    fn members(&self, group: &Group) -> BTreeSet<usize> {
-        let mut members = BTreeSet::new();
-        let mut seen = BTreeSet::new();
-        let mut todo = vec![group];
-        while let Some(group) = todo.pop() {
-            members.extend(group.direct.iter().filter_map(|host| self.hosts.get_index_of(host)));
+    /// Every group's hosts, by their places in the inventory. `order` has parents
+    /// before children.
+    fn members(&self, order: &[usize]) -> Vec<BTreeSet<usize>> {
+        let mut members: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); order.len()];
+        for &index in order.iter().rev() {
+            let group = &self.groups[index];
+            let direct = group.direct.iter().filter_map(|host| self.hosts.get_index_of(host));
+            let mut all: BTreeSet<usize> = direct.collect();
             for (child, _) in &group.children {
-                if seen.insert(child) {
-                    todo.push(&self.groups[child]);
-                }
+                let child = self.groups.get_index_of(child).expect("children were added");
+                all.extend(&members[child]);
             }
+            members[index] = all;
         }
         members
     }

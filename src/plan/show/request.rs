@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::load::request::FILE_TRANSFER;
 use crate::plan::model::Step;
 use crate::plan::spec::{
     Action, ConnectionSpec, Credentials, ExecOptions, HostKeyPolicy, QueueStrategy, ShellAction,
     SudoSpec, TransferSpec,
 };
 use crate::secret::{MASK, Redactor};
+use crate::transfer::TRANSFER_COMMAND;
 
 /// A step in the documented request shape, with secrets masked.
 pub(super) fn request(step: &Step, redactor: &Redactor) -> Value {
@@ -26,7 +26,7 @@ pub(super) fn request(step: &Step, redactor: &Redactor) -> Value {
             exec_args(action, &mut driver_args);
         }
         Action::FileTransfer(spec) => {
-            request.insert("command".into(), json!([FILE_TRANSFER]));
+            request.insert("command".into(), json!([TRANSFER_COMMAND]));
             driver_args.insert("file_transfer".into(), transfer_args(spec));
             if let Some(sudo) = &spec.sudo {
                 sudo_args(sudo, &mut driver_args);

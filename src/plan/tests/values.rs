@@ -105,7 +105,7 @@ fn loops_run_once_per_item() {
     let items: Vec<_> = steps(task).iter().map(|step| step.item.clone().unwrap()).collect();
     assert_eq!(items, [json!("a"), json!(1), json!(3)]);
     let lines = lines(&planned, "web-01");
-    assert_eq!(lines[0], ["add a", "add 1", "add 3"]);
+    assert_eq!(lines[0], ["add a", "add 1"]);
     assert_eq!(lines[1], ["add x", "add web-01"]);
     assert_eq!(lines[2], ["add web-01", "add web-02"]);
     assert!(lines[3].is_empty());
@@ -152,6 +152,9 @@ fn what_is_skipped_may_lack_what_it_needs() {
     assert!(matches!(lane(&planned, "web-02").tasks[0].body, TaskBody::Skipped));
     assert_eq!(&*lane(&planned, "web-01").tasks[0].name, "on 1");
     assert_eq!(lines(&planned, "web-01")[1], ["echo 2"]);
+    // Its result keeps its place among those of the others.
+    let left_out = &steps(&lane(&planned, "web-01").tasks[1])[0];
+    assert_eq!((left_out.skip, left_out.item.clone()), (true, Some(json!({"a": 1}))));
 }
 
 #[test]

@@ -191,7 +191,8 @@ fn a_playbook_keeps_its_secrets_in_plan_and_run() {
     }});
     let playbook = json!([{
         "hosts": "all",
-        "name": "a play",
+        "name": "a play of {{ login }}",
+        "vars": {"login": user.password},
         "driver_args": {"sudo_password": "{{ login }}"},
         "tasks": [
             {"name": "say {{ login }}", "command": "echo {{ login | quote }}; echo \"$L\"",
