@@ -158,7 +158,13 @@ fn a_connection_that_died_between_plays_is_opened_anew() {
     let finished = running.wait();
     let report = finished.expect_status(0).report();
     assert_eq!(report.task("host-0", "two")["results"][0]["output"], "two\n");
-    assert_eq!((server.accepted(), server.commands().len()), (2, 2));
+    // On a busy machine a slow answer makes the engine look after its command.
+    let mut commands = server.commands();
+    commands.retain(|command| ["one", "two"].contains(&command.as_str()));
+    assert_eq!(
+        (server.accepted(), commands.as_slice()),
+        (2, &["one".to_owned(), "two".to_owned()][..])
+    );
 }
 
 #[test]
