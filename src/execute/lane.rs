@@ -85,7 +85,14 @@ impl<'a> LaneRun<'a> {
                 Ok(steps) => {
                     let Some(ready) = self.enter_or_wait(&steps) else { return };
                     self = ready;
-                    self.attempt(task, &steps, scope)
+                    // Asked again: room may be what the host left whose answer
+                    // has just ended the run.
+                    match self.reason_not_to_run() {
+                        Some(reason) => {
+                            Conclusion::without_attempt(Outcome::Cancelled, Some(reason))
+                        }
+                        None => self.attempt(task, &steps, scope),
+                    }
                 }
                 Err(conclusion) => *conclusion,
             };
