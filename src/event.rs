@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use crate::record::{CommandResult, TaskRecord};
+pub use crate::record::{CENSORED, CommandResult, TaskRecord};
 pub use crate::transfer::{TRANSFER_COMMAND, TransferOperation, TransferRecord};
 
 /// A host's name in the inventory.

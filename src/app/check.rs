@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::prepare::Prepared;
-use super::{collected, print};
+use super::{collected, print, warn};
 use crate::config::{ConnectConfig, InventoryConfig, SecretAccess, TaskConfig};
 use crate::diagnostic::{Problem, Problems};
 use crate::exit_code::ExitCode;
@@ -61,6 +61,7 @@ pub(super) fn check(
                 match prepared.plan(Work::Playbooks(std::slice::from_ref(playbook))) {
                     Err(errors) => problems.extend(errors.iter().cloned()),
                     Ok(planned) => {
+                        warn(&planned);
                         let plays = planned.plan.plays.len();
                         let tasks: usize =
                             planned.plan.plays.iter().map(|play| play.tasks.len()).sum();

@@ -21,8 +21,7 @@ use crate::diagnostic::{self, Problem, Problems, RenderStyle};
 use crate::exit_code::ExitCode;
 use crate::load::RawPlaybook;
 use crate::load::source::Sources;
-use crate::plan::{Work, show};
-use crate::secret::Redactor;
+use crate::plan::{Planned, Work, show};
 use prepare::Prepared;
 
 /// Does what was asked for, with the process's standard output and error.
@@ -81,10 +80,11 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             };
             let (prepared, (_, raw)) = together(prepare, loaded, &connect)?;
             let planned = prepared.plan(Work::Playbooks(&raw))?;
-            let redactor = Redactor::new(&planned.secrets);
+            let redactor = &planned.redactor;
+            warn(&planned);
             match format {
-                PlanFormat::Text => print(&show::text(&planned.plan, &redactor)),
-                PlanFormat::Json => print(&format!("{:#}\n", show::json(&planned.plan, &redactor))),
+                PlanFormat::Text => print(&show::text(&planned.plan, redactor)),
+                PlanFormat::Json => print(&format!("{:#}\n", show::json(&planned.plan, redactor))),
             }
             Ok(ExitCode::Success)
         }
@@ -131,6 +131,14 @@ fn collected<T>(result: Result<T, Vec<Problem>>) -> Result<T, Problems> {
 fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Tells on standard error what the user should know of a plan that is not run.
+fn warn(planned: &Planned) {
+    let mut stderr = std::io::stderr().lock();
+    for warning in &planned.plan.warnings {
+        let _ = writeln!(stderr, "warning: {}", planned.redactor.mask(warning));
+    }
 }
 
 /// Draws problems on standard error, and says that nothing was run.

@@ -20,7 +20,6 @@ use crate::exit_code::ExitCode;
 use crate::load::LoadError;
 use crate::plan::Planned;
 use crate::report::{self, Ndjson, ReportBuilder, Terminal, TerminalOptions, Verbosity};
-use crate::secret::Redactor;
 use crate::transport::{Cancel, ConnectorConfig, SshConnector};
 
 /// What standard output holds.
@@ -54,7 +53,7 @@ pub(super) fn run(
     let options = ExecuteOptions {
         forks: connect.forks,
         run: started.clone(),
-        redactor: Arc::new(Redactor::new(&planned.secrets)),
+        redactor: Arc::clone(&planned.redactor),
         canary: connect.canary,
         cancel: cancel_on_signals(),
     };

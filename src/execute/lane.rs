@@ -15,7 +15,9 @@ use super::attempt::{Attempt, Gathered, interrupted};
 use super::canary::Credential;
 use super::connections::Connections;
 use super::parking::{CloseOnPanic, Parking};
-use super::record::{masked_failure, masked_name, now, registered, seconds};
+use super::record::{
+    censored_failure, masked, masked_failure, masked_name, now, registered, seconds,
+};
 use super::verdict::outcome_of;
 use crate::event::{Event, Outcome, TaskRecord};
 use crate::failure::{ErrorCode, Failure};
@@ -177,8 +179,11 @@ impl<'a> LaneRun<'a> {
             TaskBody::Ready(steps) => Cow::Borrowed(steps),
             TaskBody::Deferred(body) => match body.resolve(&self.host.registered)? {
                 Resolution::Skipped => Cow::Borrowed(&[]),
-                Resolution::Steps { steps, secrets } => {
-                    self.context.options.redactor.learn(&secrets);
+                Resolution::Steps { steps, warnings } => {
+                    for warning in warnings {
+                        let message = masked(&self.context.options.redactor, warning);
+                        self.context.emit(Event::Warned { host: None, message });
+                    }
                     Cow::Owned(steps)
                 }
             },
@@ -198,6 +203,7 @@ impl<'a> LaneRun<'a> {
             host: &self.lane.host,
             state: &mut *self.host,
             gathered: &mut gathered,
+            no_log: task.no_log,
             keep_values: task.header.register.is_some(),
             wake: &|| parking.wake(canaries, cancel, scope),
             next: step_after(self.lane, self.next),
@@ -222,7 +228,10 @@ impl<'a> LaneRun<'a> {
         let Conclusion { outcome, error, attempts, gathered } = conclusion;
         let header = &task.header;
         let name = self.name_of(task);
-        let ignored = outcome.is_failure() && header.ignore_errors;
+        // A host that cannot be reached can do nothing that follows either.
+        let ignored = header.ignore_errors
+            && outcome.is_failure()
+            && outcome != Outcome::Unreachable;
         if outcome.is_failure() && !ignored {
             self.host.stopped_by = Some(name.clone());
         }
@@ -243,7 +252,10 @@ impl<'a> LaneRun<'a> {
             duration_seconds: seconds(began.elapsed()),
             expires_at: task.ttl.and_then(|ttl| now().checked_add(ttl).ok()),
             results: gathered.results,
-            error: error.map(|failure| masked_failure(redactor, failure)),
+            error: error.map(|failure| match task.no_log {
+                true => censored_failure(failure),
+                false => masked_failure(redactor, failure),
+            }),
         }
     }
 

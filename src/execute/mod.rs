@@ -23,6 +23,7 @@ use crate::transport::{Cancel, Connector};
 mod attempt;
 mod canary;
 mod connections;
+mod downloads;
 mod lane;
 mod parking;
 mod record;
@@ -33,6 +34,7 @@ mod watch;
 mod tests;
 
 use canary::Canaries;
+use downloads::Downloads;
 use lane::{HostState, LaneRun};
 use parking::Parking;
 
@@ -106,6 +108,7 @@ pub fn execute(
     let pool = pool(plan, options.forks)?;
     let _stop_workers = CancelOnPanic(&options.cancel);
     let mut hosts: HashMap<HostName, HostState> = HashMap::new();
+    let downloads = Downloads::default();
     let canaries = match options.canary {
         CanaryMode::On => Canaries::of(plan),
         CanaryMode::Off => Canaries::off(),
@@ -123,6 +126,7 @@ pub fn execute(
             connector,
             options,
             canaries: &canaries,
+            downloads: &downloads,
             events,
         });
         sink(Event::PlayFinished { play: index });
@@ -140,6 +144,7 @@ struct Context<'a> {
     connector: &'a dyn Connector,
     options: &'a ExecuteOptions,
     canaries: &'a Canaries,
+    downloads: &'a Downloads,
     events: SyncSender<Event>,
 }
 

@@ -68,7 +68,10 @@ mapping! {
         register: String,
         /// List of items, or a template that gives one; the task runs once per item, which is `item`.
         loop_items["loop"]: LoopItems,
-        /// Whether a failure leaves the host and the exit code alone. Default false.
+        /// Whether commands, outputs, items and errors are kept out of everything that is shown. Default false.
+        #[schemars(extend("default" = false))]
+        no_log: Templated<bool>,
+        /// Whether a failure leaves the host and the exit code alone; not that a host is unreachable. Default false.
         #[schemars(extend("default" = false))]
         ignore_errors: bool,
         /// Tags for `--tags` and `--skip-tags`.
@@ -84,7 +87,6 @@ mapping! {
         "failed_when" => "a command fails by its exit status for now; use `|| true`",
         "notify" => "until then use `register` and `when: name.changed`",
         "run_once" => "until then use a play of its own with a single host",
-        "no_log" => "known secrets are masked everywhere already",
         "creates" => "until then put the test into the command: `test -e PATH || CMD`",
         "removes" => "until then put the test into the command: `test ! -e PATH || CMD`",
         "unless" => "until then put the test into the command: `TEST || CMD`",

@@ -100,6 +100,16 @@ impl Sources {
         Ok(self.push(SourceText { name, directory, text, had_mark: false }))
     }
 
+    /// A place as `file:line:column`.
+    #[must_use]
+    pub fn place(&self, span: Span) -> String {
+        let source = self.get(span.file);
+        let before = &source.text[..source.text.floor_char_boundary(span.start)];
+        let line = before.matches('\n').count() + 1;
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        format!("{}:{line}:{}", source.name, before[start..].chars().count() + 1)
+    }
+
     /// The text behind an id.
     #[must_use]
     pub fn get(&self, file: FileId) -> Arc<SourceText> {

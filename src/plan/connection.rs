@@ -104,10 +104,15 @@ impl Reader<'_> {
     }
 
     pub(super) fn text(&mut self, at: Option<&At<Templated<String>>>, key: &str) -> Option<String> {
-        let text = self.collect.value(self.frame, at, key)?;
+        let text: String = self.collect.value(self.frame, at, key)?;
+        self.check_text(&text, at?, key).then_some(text)
+    }
+
+    /// Whether a text can be used at all.
+    fn check_text(&mut self, text: &str, at: &At<Templated<String>>, key: &str) -> bool {
         if text.contains('\0') {
-            self.collect.error(PlanError::Nul { what: format!("`{key}`") }, at);
-            return None;
+            self.collect.error(PlanError::Nul { what: format!("`{key}`") }, Some(at));
+            return false;
         }
         if text.is_empty() {
             let error = PlanError::OutOfRange {
@@ -115,10 +120,10 @@ impl Reader<'_> {
                 expected: "a text".to_owned(),
                 found: "empty".to_owned(),
             };
-            self.collect.error(error, at);
-            return None;
+            self.collect.error(error, Some(at));
+            return false;
         }
-        Some(text)
+        true
     }
 
     pub(super) fn secret(
@@ -126,8 +131,9 @@ impl Reader<'_> {
         at: Option<&At<Templated<String>>>,
         key: &str,
     ) -> Option<Secret> {
-        let text = self.text(at, key)?;
-        Some(self.store.secret(text))
+        let at = at?;
+        let secret = self.collect.take(self.frame.secret(at, &format!("`{key}`")))?;
+        self.check_text(secret.reveal(), at, key).then_some(secret)
     }
 
     fn port(&mut self, at: Option<&At<Templated<u16>>>, key: &str) -> u16 {

@@ -21,12 +21,11 @@ impl fmt::Debug for Deferred {
 
 impl DeferredBody for Deferred {
     fn resolve(&self, registered: &Registered) -> Result<Resolution, Failure> {
-        let before = self.task.store.secret_count();
         match self.task.expand(Some(registered)) {
             Expansion::Skipped => Ok(Resolution::Skipped),
             Expansion::Steps(steps) => {
-                let secrets = self.task.store.secrets(before);
-                Ok(Resolution::Steps { steps, secrets })
+                let warnings = self.task.store.take_warnings();
+                Ok(Resolution::Steps { steps, warnings })
             }
             Expansion::Pending(names) => {
                 let message = format!("`{}` has no result on this host", names.join("`, `"));

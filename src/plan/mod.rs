@@ -43,7 +43,7 @@ use crate::load::source::Span;
 use crate::load::{PlaybookContent, RawPlaybook};
 use crate::resolve::pattern;
 use crate::resolve::scope::World;
-use crate::secret::Secret;
+use crate::secret::Redactor;
 use store::Store;
 
 /// What to plan with.
@@ -63,13 +63,14 @@ pub struct PlanOptions {
     pub agent: bool,
 }
 
-/// A plan, and the secrets in it, which everything shown must be masked for.
+/// A plan, and what masks the secrets in it.
 #[derive(Debug)]
 pub struct Planned {
     /// The plan.
     pub plan: Plan,
-    /// The secrets.
-    pub secrets: Vec<Secret>,
+    /// Masks every secret of the plan, and those that tasks which wait for results
+    /// will bring: it learns them before anything is made of them.
+    pub redactor: Arc<Redactor>,
 }
 
 /// What to plan.
@@ -86,7 +87,6 @@ pub enum Work<'w> {
 /// # Errors
 /// Everything that is wrong for any play, host and task.
 pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<Planned, Problems> {
-    let mut problems = Vec::new();
     let limit = match &options.limit {
         Some(limit) => {
             let hosts = select(&world, limit, "<--limit>").map_err(Problems::collect)?;
@@ -94,43 +94,23 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
         }
         None => None,
     };
+    let secrets = Arc::clone(&world.secrets);
     let planner = Planner {
         world,
         flags: Arc::new(options.flags),
         tags: options.tags,
         limit,
-        store: Arc::new(Store::new(options.home, options.agent)),
+        store: Arc::new(Store::new(options.home, options.agent, secrets)),
         seen_tags: Mutex::default(),
     };
-    let mut known = play::Known::new();
-    let mut plays = Vec::new();
-    let mut has_plays = false;
-    match work {
-        Work::Requests(name, requests) => {
-            plays.push(planner.requests(1, name, requests, &mut known, &mut problems));
-        }
-        Work::Playbooks(playbooks) => {
-            let mut number = 0;
-            for playbook in playbooks {
-                match &playbook.content {
-                    PlaybookContent::Requests(requests) => {
-                        number += 1;
-                        let name = planner.world.sources.get(playbook.file).name.clone();
-                        let play =
-                            planner.requests(number, &name, requests, &mut known, &mut problems);
-                        plays.push(play);
-                    }
-                    PlaybookContent::Plays(raw) => {
-                        has_plays = true;
-                        for play in raw.iter().filter(|_| options.has_inventory) {
-                            number += 1;
-                            plays.extend(planner.play(number, play, &mut known, &mut problems));
-                        }
-                    }
-                }
-            }
-        }
+    let mut expanded = planner.expand(work, options.has_inventory);
+    if planner.world.secrets.take_late() {
+        // What templates made of it before it was known to be a secret is looked
+        // at once more.
+        planner.store.forget_warnings();
+        expanded = planner.expand(work, options.has_inventory);
     }
+    let Expanded { plays, mut problems, has_plays } = expanded;
     if has_plays && !options.has_inventory {
         problems.push(Problem::new(PlanError::NoInventory, None));
     }
@@ -149,9 +129,12 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
     for play in plays.iter().filter(|play| play.lanes.is_empty()) {
         warnings.push(format!("no host matches the play `{}`", play.name));
     }
-    let mut secrets = planner.store.secrets(0);
-    secrets.extend(planner.world.vault.secrets());
-    Ok(Planned { plan: Plan { plays, warnings }, secrets })
+    warnings.extend(planner.store.take_warnings());
+    for secret in planner.world.vault.secrets() {
+        planner.world.secrets.learn(&secret);
+    }
+    let redactor = Arc::clone(&planner.world.secrets.redactor);
+    Ok(Planned { plan: Plan { plays, warnings }, redactor })
 }
 
 /// The hosts that a pattern from the command line selects; `name` is what
@@ -179,7 +162,49 @@ struct Planner {
     seen_tags: Mutex<BTreeSet<String>>,
 }
 
+/// Plays expanded over their hosts.
+struct Expanded {
+    plays: Vec<model::PlannedPlay>,
+    problems: Vec<Problem>,
+    /// Whether there are plays, which need an inventory.
+    has_plays: bool,
+}
+
 impl Planner {
+    fn expand(&self, work: Work<'_>, has_inventory: bool) -> Expanded {
+        let mut known = play::Known::new();
+        let mut plays = Vec::new();
+        let mut problems = Vec::new();
+        let mut has_plays = false;
+        match work {
+            Work::Requests(name, requests) => {
+                plays.push(self.requests(1, name, requests, &mut known, &mut problems));
+            }
+            Work::Playbooks(playbooks) => {
+                let mut number = 0;
+                for playbook in playbooks {
+                    match &playbook.content {
+                        PlaybookContent::Requests(requests) => {
+                            number += 1;
+                            let name = self.world.sources.get(playbook.file).name.clone();
+                            let play =
+                                self.requests(number, &name, requests, &mut known, &mut problems);
+                            plays.push(play);
+                        }
+                        PlaybookContent::Plays(raw) => {
+                            has_plays = true;
+                            for play in raw.iter().filter(|_| has_inventory) {
+                                number += 1;
+                                plays.extend(self.play(number, play, &mut known, &mut problems));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        Expanded { plays, problems, has_plays }
+    }
+
     fn note_tags<'t>(&self, tags: impl Iterator<Item = &'t String>) {
         let mut seen = self.seen_tags.lock().unwrap_or_else(|poison| poison.into_inner());
         seen.extend(tags.cloned());

@@ -14,7 +14,6 @@ use serde_json::Value;
 use super::spec::{Action, ConnectionSpec, QueueStrategy};
 use crate::event::{ActionKind, HostName, TaskId};
 use crate::failure::Failure;
-use crate::secret::Secret;
 
 /// A complete, checked plan of one run.
 #[derive(Debug, Default)]
@@ -71,6 +70,8 @@ pub struct PlannedTask {
     pub name: Arc<str>,
     /// How long the result is kept; `None` keeps it.
     pub ttl: Option<Duration>,
+    /// Whether nothing that the task says or is told may be shown.
+    pub no_log: bool,
     /// What there is to do.
     pub body: TaskBody,
 }
@@ -110,8 +111,8 @@ pub enum Resolution {
     Steps {
         /// What to do, in order.
         steps: Vec<Step>,
-        /// Secrets that became known by rendering, to be masked from now on.
-        secrets: Vec<Secret>,
+        /// What the user should know, one sentence each.
+        warnings: Vec<String>,
     },
 }
 

@@ -172,10 +172,14 @@ impl Planner {
                 store: Arc::clone(&self.store),
             };
             let expansion = task.expand(None);
+            let is_skipped = matches!(expansion, Expansion::Skipped);
+            let no_log = task.no_log(is_skipped, problems);
             let (mut name, mut ttl) = (Arc::clone(&shape.header.name), None);
             // A task that will not run may lack what its name and the rest need.
-            if !matches!(expansion, Expansion::Skipped) {
-                name = task.name(problems).unwrap_or(name);
+            if !is_skipped {
+                // What its name is made of may be what is not to be shown.
+                let rendered = task.name(problems);
+                name = rendered.filter(|_| !no_log).unwrap_or(name);
                 ttl = task.ttl(problems);
             }
             let body = match expansion {
@@ -197,7 +201,7 @@ impl Planner {
                     TaskBody::Skipped
                 }
             };
-            tasks.push(PlannedTask { header: Arc::clone(&shape.header), name, ttl, body });
+            tasks.push(PlannedTask { header: Arc::clone(&shape.header), name, ttl, no_log, body });
             if let Some(name) = &shape.header.register
                 && !names.contains(name)
             {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use self::request::request;
 use super::model::{Lane, Plan, PlannedPlay, PlannedTask, TaskBody};
 use super::spec::{Action, ShellAction};
-use crate::event::ActionKind;
+use crate::event::{ActionKind, CENSORED};
 use crate::secret::Redactor;
 use crate::transfer::TransferOperation;
 
@@ -38,6 +38,7 @@ fn task_json(task: &PlannedTask, redactor: &Redactor) -> Value {
     shown.insert("action".into(), json!(task.header.action));
     let (state, requests) = match &task.body {
         TaskBody::Skipped => ("skipped".to_owned(), Vec::new()),
+        TaskBody::Ready(_) if task.no_log => ("censored".to_owned(), Vec::new()),
         TaskBody::Ready(steps) => {
             let steps = steps.iter().filter(|step| !step.skip);
             ("ready".to_owned(), steps.map(|step| request(step, redactor)).collect())
@@ -104,6 +105,9 @@ fn summary(task: &PlannedTask) -> String {
                 ActionKind::FileTransfer => "file transfer",
             };
             format!("{kind} <known after: {}>", body.awaits().join(", "))
+        }
+        TaskBody::Ready(steps) if task.no_log && steps.iter().any(|step| !step.skip) => {
+            CENSORED.to_owned()
         }
         TaskBody::Ready(steps) => {
             let shown: Vec<String> = steps

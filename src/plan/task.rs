@@ -14,10 +14,11 @@ use super::spec::{Action, ConnectionSpec, QueueStrategy};
 use super::store::Store;
 use super::{action, connection};
 use crate::diagnostic::Problem;
-use crate::load::decode::{At, OneOrMany};
+use crate::load::decode::{At, OneOrMany, Templated};
 use crate::load::layer::Layer;
 use crate::load::playbook::{Condition, LoopItems, RawTask};
 use crate::load::request::{ConnectionArgs, DriverArgs, Options};
+use crate::load::source::Span;
 use crate::load::values::QueueStrategyName;
 use crate::resolve::describe;
 use crate::resolve::frame::Frame;
@@ -134,6 +135,7 @@ impl HostTask {
             let problems = collect.problems.into_iter().map(|problem| problem.on_host(host));
             return Expansion::Wrong { problems: problems.collect(), condition: condition_failed };
         }
+        self.warn_of(&collect.exposures);
         match collect.pending.is_empty() {
             true => Expansion::Steps(steps(turns)),
             false => Expansion::Pending(
@@ -141,6 +143,18 @@ impl HostTask {
                 collect.pending.into_iter().filter(|name| self.awaits(name)).collect(),
             ),
         }
+    }
+
+    /// Warns of secrets that process lists will show, once per task.
+    fn warn_of(&self, exposures: &[(String, Option<Span>)]) {
+        let Some((what, span)) = exposures.first() else { return };
+        let sources = &self.base.scope.world.sources;
+        self.store.warn(Arc::as_ptr(&self.raw).addr(), || {
+            let place = span.map(|span| format!("{}: ", sources.place(span))).unwrap_or_default();
+            format!(
+                "{place}{what} is made of a secret, and everybody on the host can read it in the list of processes; hand it over in `environment`"
+            )
+        });
     }
 
     /// Whether the task can wait for this: a result, or a secret that is not read.
@@ -184,6 +198,25 @@ impl HostTask {
             Err(Miss::Problem(problem)) => {
                 problems.push(problem.on_host(&self.base.scope.host));
                 None
+            }
+        }
+    }
+
+    /// Whether nothing that the task says may be shown. What is not known yet, or
+    /// not worth knowing because the task is skipped, counts as true.
+    pub(super) fn no_log(&self, is_skipped: bool, problems: &mut Vec<Problem>) -> bool {
+        let Some(at) = &self.raw.value.no_log else { return false };
+        match &at.value {
+            Templated::Value(no_log) => return *no_log,
+            Templated::Template(_) if is_skipped => return true,
+            Templated::Template(_) => {}
+        }
+        match self.outline().value(at, "`no_log`") {
+            Ok(no_log) => no_log,
+            Err(Miss::Pending(_)) => true,
+            Err(Miss::Problem(problem)) => {
+                problems.push(problem.on_host(&self.base.scope.host));
+                true
             }
         }
     }
@@ -240,7 +273,7 @@ impl HostTask {
         let strategy =
             collect.value(frame, self.options().queue_strategy.as_ref(), "queue_strategy");
         let mut action =
-            action::build(&self.raw.value, &self.driver_args(), frame, &self.store, collect);
+            action::build(&self.raw.value, &self.driver_args(), frame, collect);
         if let (Some(connection), Some(Action::Config(config))) = (&connection, &mut action)
             && let Some(sudo) = &mut config.exec.sudo
             && sudo.password.is_none()

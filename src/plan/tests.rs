@@ -2,6 +2,7 @@
 
 mod precedence;
 mod proof;
+mod secrets;
 mod values;
 
 use std::path::Path;

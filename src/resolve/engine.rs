@@ -14,6 +14,11 @@ use super::frame::Frame;
 /// template can spell it.
 pub(super) const FRAME: &str = "\u{0}frame";
 
+/// What one rendering may cost: about as many steps, or 64 times as many bytes. A
+/// template for a hundred thousand hosts stays far below; one whose loops would
+/// never end in practice stops within about a second.
+const FUEL: u64 = 10_000_000;
+
 /// An environment in which undefined names are errors and texts stay as written.
 pub(super) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
@@ -23,6 +28,8 @@ pub(super) fn environment() -> Environment<'static> {
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     // Debug mode copies the source into every error; ranges come without it.
     environment.set_debug(false);
+    environment.set_formatter(super::taint::print);
+    environment.set_fuel(Some(FUEL));
     environment.add_filter("b64encode", |text: &str| STANDARD.encode(text));
     environment.add_filter("b64decode", b64decode);
     environment.add_filter("quote", |text: &str| quote(text));
@@ -74,9 +81,9 @@ fn regex_replace(text: &str, pattern: &str, replacement: &str) -> Result<String,
     Ok(regex.replace_all(text, replacement.as_ref()).into_owned())
 }
 
-fn env(name: &str, default: Option<Value>) -> Result<Value, Error> {
+fn env(state: &State<'_, '_>, name: &str, default: Option<Value>) -> Result<Value, Error> {
     match (std::env::var(name), default) {
-        (Ok(value), _) => Ok(Value::from(value)),
+        (Ok(value), _) => Ok(leaf(state, Value::from(value))),
         (Err(_), Some(default)) => Ok(default),
         (Err(_), None) => Err(failed(format!(
             "the environment variable `{name}` is not set; `env('{name}', 'default')` gives a default"
@@ -89,6 +96,15 @@ fn file(state: &State<'_, '_>, path: &str) -> Result<Value, Error> {
     let frame = frame.as_ref().and_then(|frame| frame.downcast_object_ref::<Frame>());
     let path = frame.map_or_else(|| path.into(), |frame| frame.path(path));
     std::fs::read_to_string(&path)
-        .map(|text| Value::from(text.trim_end_matches('\n')))
+        .map(|text| leaf(state, Value::from(text.trim_end_matches('\n'))))
         .map_err(|error| failed(format!("cannot read `{}`: {error}", path.display())))
+}
+
+/// A value from outside, which may be a secret that the frame knows.
+fn leaf(state: &State<'_, '_>, value: Value) -> Value {
+    let frame = state.lookup(FRAME);
+    match frame.as_ref().and_then(|frame| frame.downcast_object_ref::<Frame>()) {
+        Some(frame) => frame.leaf(value),
+        None => value,
+    }
 }

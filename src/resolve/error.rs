@@ -118,4 +118,28 @@ pub enum ResolveError {
         /// The names on the way.
         path: String,
     },
+    /// Variables use variables, and so on, without end as it seems.
+    #[error("the variable `{name}` is {depth} variables deep: {path}")]
+    #[diagnostic(
+        code(resolve::depth),
+        help("let fewer variables stand between the template and the value")
+    )]
+    TooDeep {
+        /// The variable.
+        name: String,
+        /// How many variables are being rendered.
+        depth: usize,
+        /// The first and the last names on the way.
+        path: String,
+    },
+    /// A template takes more steps, or gives more text, than anything needs.
+    #[error("{message}")]
+    #[diagnostic(
+        code(resolve::template_cost),
+        help("look for loops within loops; large files are better uploaded without `template`")
+    )]
+    TemplateCost {
+        /// What there is too much of.
+        message: String,
+    },
 }

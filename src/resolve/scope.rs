@@ -12,6 +12,7 @@ use minijinja::value::{Serde, Value};
 
 use super::engine;
 use super::inventory::{ALL, Inventory};
+use super::taint::KnownSecrets;
 use crate::credential::vault::Vault;
 use crate::event::HostName;
 use crate::load::layer::Layer;
@@ -30,6 +31,8 @@ pub struct World {
     pub home: PathBuf,
     /// The secrets that references mean.
     pub vault: Arc<Vault>,
+    /// The secrets that are known by now.
+    pub secrets: Arc<KnownSecrets>,
     pub(super) run_id: Arc<str>,
     pub(super) groups: Value,
     names: OnceLock<BTreeSet<String>>,
@@ -55,7 +58,8 @@ impl World {
         let environment = engine::environment();
         let names = OnceLock::new();
         let vault = Arc::new(Vault::unread());
-        Self { environment, inventory, sources, extra, home, vault, run_id, groups, names }
+        let secrets = Arc::default();
+        Self { environment, inventory, sources, extra, home, vault, secrets, run_id, groups, names }
     }
 
     /// The same world with secrets to read. Without this none are read.

@@ -277,26 +277,31 @@ pub(super) fn step(host: &str, commands: &[&str]) -> Step {
 
 /// A step that uploads to `remote_path` on `host`.
 pub(super) fn upload(host: &str, remote_path: &str) -> Step {
-    Step {
-        action: Action::FileTransfer(TransferSpec {
-            operation: TransferOperation::Upload,
-            local_path: "/l".into(),
-            local_path_shown: "l".to_owned(),
-            content: None,
-            remote_path: remote_path.to_owned(),
-            resume: false,
-            chunk_size: 32768,
-            timeout: None,
-            mode: None,
-            create_dirs: false,
-            verify: true,
-            recursive: false,
-            owner: None,
-            group: None,
-            sudo: None,
-            pty: false,
-        }),
-        ..step(host, &[])
+    let spec = TransferSpec { remote_path: remote_path.to_owned(), ..download("/l".as_ref()) };
+    let spec = TransferSpec { operation: TransferOperation::Upload, ..spec };
+    Step { action: Action::FileTransfer(spec), ..step(host, &[]) }
+}
+
+/// A download to `local_path`.
+pub(in crate::execute) fn download(local_path: &std::path::Path) -> TransferSpec {
+    let name = local_path.file_name().unwrap_or_default();
+    TransferSpec {
+        operation: TransferOperation::Download,
+        local_path: local_path.to_owned(),
+        local_path_shown: name.to_string_lossy().into_owned(),
+        content: None,
+        remote_path: "/r".to_owned(),
+        resume: false,
+        chunk_size: 32768,
+        timeout: None,
+        mode: None,
+        create_dirs: false,
+        verify: true,
+        recursive: false,
+        owner: None,
+        group: None,
+        sudo: None,
+        pty: false,
     }
 }
 
@@ -347,6 +352,7 @@ fn with_header(name: &str, body: TaskBody, ignore_errors: bool) -> PlannedTask {
         }),
         name: name.into(),
         ttl: None,
+        no_log: false,
         body,
     }
 }
