@@ -127,7 +127,9 @@ impl Attempt<'_> {
             let more = after > 0 || more;
             let mut execution =
                 connection.execute_watched(command, &shell.exec, more, watch, cancel);
-            std::mem::take(&mut execution.warnings).into_iter().for_each(|text| self.warn_of_task(text));
+            std::mem::take(&mut execution.warnings)
+                .into_iter()
+                .for_each(|text| self.warn_of_task(text));
             let (result, failure) =
                 of_execution(step.item.as_ref(), command, shell.exec.pty, execution);
             let outcome = match &failure {

@@ -229,9 +229,8 @@ impl<'a> LaneRun<'a> {
         let header = &task.header;
         let name = self.name_of(task);
         // A host that cannot be reached can do nothing that follows either.
-        let ignored = header.ignore_errors
-            && outcome.is_failure()
-            && outcome != Outcome::Unreachable;
+        let ignored =
+            header.ignore_errors && outcome.is_failure() && outcome != Outcome::Unreachable;
         if outcome.is_failure() && !ignored {
             self.host.stopped_by = Some(name.clone());
         }

@@ -158,11 +158,7 @@ fn exec(
     })
 }
 
-fn sudo(
-    args: &DriverArgs,
-    frame: &Arc<Frame>,
-    collect: &mut Collect,
-) -> Option<SudoSpec> {
+fn sudo(args: &DriverArgs, frame: &Arc<Frame>, collect: &mut Collect) -> Option<SudoSpec> {
     if !collect.value(frame, args.sudo.as_ref(), "sudo").unwrap_or(false) {
         return None;
     }

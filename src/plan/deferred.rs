@@ -24,7 +24,9 @@ impl DeferredBody for Deferred {
         match self.task.expand(Some(registered)) {
             Expansion::Skipped => Ok(Resolution::Skipped),
             Expansion::Steps(steps) => {
+                let sources = &self.task.base.scope.world.sources;
                 let warnings = self.task.store.take_warnings();
+                let warnings = warnings.iter().map(|warning| warning.in_words(sources)).collect();
                 Ok(Resolution::Steps { steps, warnings })
             }
             Expansion::Pending(names) => {

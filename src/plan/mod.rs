@@ -11,6 +11,7 @@ mod connection;
 mod deferred;
 mod downloads;
 mod error;
+mod expand;
 mod identity;
 mod login;
 mod merge;
@@ -24,6 +25,7 @@ mod store;
 mod tags;
 mod task;
 mod transfer;
+mod warning;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -34,16 +36,18 @@ pub use error::PlanError;
 pub use model::Plan;
 pub use tags::TagFilter;
 pub use task::FlagArgs;
+pub use warning::PlanWarning;
 
 use crate::diagnostic::{Problem, Problems};
 use crate::event::HostName;
+use crate::load::RawPlaybook;
 use crate::load::decode::{At, nearest};
 use crate::load::playbook::RawTask;
 use crate::load::source::Span;
-use crate::load::{PlaybookContent, RawPlaybook};
 use crate::resolve::pattern;
 use crate::resolve::scope::World;
 use crate::secret::Redactor;
+use expand::Expanded;
 use store::Store;
 
 /// What to plan with.
@@ -71,6 +75,8 @@ pub struct Planned {
     /// Masks every secret of the plan, and those that tasks which wait for results
     /// will bring: it learns them before anything is made of them.
     pub redactor: Arc<Redactor>,
+    /// What is suspicious, with its places; [`Plan::warnings`] has the same in words.
+    pub warnings: Problems,
 }
 
 /// What to plan.
@@ -110,7 +116,7 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
         planner.store.forget_warnings();
         expanded = planner.expand(work, options.has_inventory);
     }
-    let Expanded { plays, mut problems, has_plays } = expanded;
+    let Expanded { plays, mut problems, mut warnings, has_plays } = expanded;
     if has_plays && !options.has_inventory {
         problems.push(Problem::new(PlanError::NoInventory, None));
     }
@@ -125,16 +131,15 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
     if !problems.is_empty() {
         return Err(Problems::collect(problems));
     }
-    let mut warnings = Vec::new();
-    for play in plays.iter().filter(|play| play.lanes.is_empty()) {
-        warnings.push(format!("no host matches the play `{}`", play.name));
-    }
     warnings.extend(planner.store.take_warnings());
+    let warnings = Problems::collect(warnings);
     for secret in planner.world.vault.secrets() {
         planner.world.secrets.learn(&secret);
     }
     let redactor = Arc::clone(&planner.world.secrets.redactor);
-    Ok(Planned { plan: Plan { plays, warnings }, redactor })
+    let in_words = warnings.iter().map(|warning| warning.in_words(&planner.world.sources));
+    let plan = Plan { plays, warnings: in_words.collect() };
+    Ok(Planned { plan, redactor, warnings })
 }
 
 /// The hosts that a pattern from the command line selects; `name` is what
@@ -162,49 +167,7 @@ struct Planner {
     seen_tags: Mutex<BTreeSet<String>>,
 }
 
-/// Plays expanded over their hosts.
-struct Expanded {
-    plays: Vec<model::PlannedPlay>,
-    problems: Vec<Problem>,
-    /// Whether there are plays, which need an inventory.
-    has_plays: bool,
-}
-
 impl Planner {
-    fn expand(&self, work: Work<'_>, has_inventory: bool) -> Expanded {
-        let mut known = play::Known::new();
-        let mut plays = Vec::new();
-        let mut problems = Vec::new();
-        let mut has_plays = false;
-        match work {
-            Work::Requests(name, requests) => {
-                plays.push(self.requests(1, name, requests, &mut known, &mut problems));
-            }
-            Work::Playbooks(playbooks) => {
-                let mut number = 0;
-                for playbook in playbooks {
-                    match &playbook.content {
-                        PlaybookContent::Requests(requests) => {
-                            number += 1;
-                            let name = self.world.sources.get(playbook.file).name.clone();
-                            let play =
-                                self.requests(number, &name, requests, &mut known, &mut problems);
-                            plays.push(play);
-                        }
-                        PlaybookContent::Plays(raw) => {
-                            has_plays = true;
-                            for play in raw.iter().filter(|_| has_inventory) {
-                                number += 1;
-                                plays.extend(self.play(number, play, &mut known, &mut problems));
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        Expanded { plays, problems, has_plays }
-    }
-
     fn note_tags<'t>(&self, tags: impl Iterator<Item = &'t String>) {
         let mut seen = self.seen_tags.lock().unwrap_or_else(|poison| poison.into_inner());
         seen.extend(tags.cloned());

@@ -30,7 +30,7 @@ struct Cache {
     vars: HashMap<PathBuf, VarsResult>,
     /// Tasks that a warning was noted for.
     warned: HashSet<usize>,
-    warnings: Vec<String>,
+    warnings: Vec<Problem>,
 }
 
 impl Store {
@@ -56,7 +56,7 @@ impl Store {
     }
 
     /// Notes what the user should know of a task, once.
-    pub(super) fn warn(&self, task: usize, warning: impl FnOnce() -> String) {
+    pub(super) fn warn(&self, task: usize, warning: impl FnOnce() -> Problem) {
         let mut cache = self.cache();
         if cache.warned.insert(task) {
             cache.warnings.push(warning());
@@ -64,7 +64,7 @@ impl Store {
     }
 
     /// Takes what was noted since the last call.
-    pub(super) fn take_warnings(&self) -> Vec<String> {
+    pub(super) fn take_warnings(&self) -> Vec<Problem> {
         std::mem::take(&mut self.cache().warnings)
     }
 

@@ -12,6 +12,7 @@ use super::error::PlanError;
 use super::model::{Registered, Step};
 use super::spec::{Action, ConnectionSpec, QueueStrategy};
 use super::store::Store;
+use super::warning::PlanWarning;
 use super::{action, connection};
 use crate::diagnostic::Problem;
 use crate::load::decode::{At, OneOrMany, Templated};
@@ -148,12 +149,8 @@ impl HostTask {
     /// Warns of secrets that process lists will show, once per task.
     fn warn_of(&self, exposures: &[(String, Option<Span>)]) {
         let Some((what, span)) = exposures.first() else { return };
-        let sources = &self.base.scope.world.sources;
         self.store.warn(Arc::as_ptr(&self.raw).addr(), || {
-            let place = span.map(|span| format!("{}: ", sources.place(span))).unwrap_or_default();
-            format!(
-                "{place}{what} is made of a secret, and everybody on the host can read it in the list of processes; hand it over in `environment`"
-            )
+            Problem::new(PlanWarning::SecretInCommand { what: what.clone() }, *span)
         });
     }
 
@@ -272,8 +269,7 @@ impl HostTask {
         let connection = self.connection(frame, collect);
         let strategy =
             collect.value(frame, self.options().queue_strategy.as_ref(), "queue_strategy");
-        let mut action =
-            action::build(&self.raw.value, &self.driver_args(), frame, collect);
+        let mut action = action::build(&self.raw.value, &self.driver_args(), frame, collect);
         if let (Some(connection), Some(Action::Config(config))) = (&connection, &mut action)
             && let Some(sudo) = &mut config.exec.sudo
             && sudo.password.is_none()

@@ -643,10 +643,7 @@ fn everything_that_leaves_is_masked_and_registered_results_are_not() {
         ),
         task("e", Skipped),
     ];
-    let options = ExecuteOptions {
-        redactor,
-        ..options(1)
-    };
+    let options = ExecuteOptions { redactor, ..options(1) };
     let plan =
         Plan { warnings: vec!["hunter22".to_owned()], ..plan(vec![play([("warn", tasks)])]) };
     let events = run_with(&Fake::default(), &options, &plan);
@@ -687,8 +684,7 @@ fn what_a_task_with_no_log_says_is_kept_for_templates_only() {
         hushed(task("e", Ready(vec![upload("web", "/quiet")]))),
         hushed(task("f", Ready(vec![step("flaky", &["quiet"])]))),
     ];
-    let events =
-        run_with(&Fake::default(), &options(1), &plan(vec![play([("web", tasks)])]));
+    let events = run_with(&Fake::default(), &options(1), &plan(vec![play([("web", tasks)])]));
     let text = serde_json::to_string(&events).unwrap();
     assert!(!text.contains("quiet"), "{text}");
     assert_eq!(*seen.lock().unwrap(), Some(json!("quiet")));
@@ -712,9 +708,7 @@ fn a_local_path_that_another_host_writes_fails_before_anything_is_written() {
     };
     let deferred = |host: &'static str| {
         let step = step(host);
-        later(move |_| {
-            Ok(Resolution::Steps { steps: vec![step.clone()], warnings: vec![] })
-        })
+        later(move |_| Ok(Resolution::Steps { steps: vec![step.clone()], warnings: vec![] }))
     };
     let plays = vec![
         play([("a", vec![task("get", deferred("a")), task("again", deferred("a"))])]),

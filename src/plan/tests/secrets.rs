@@ -50,7 +50,9 @@ fn what_templates_make_of_a_secret_is_one() {
 
 #[test]
 fn what_masking_hides_already_is_not_learned_as_a_whole() {
-    let planned = planned("- command: id\n  driver_args: { environment: { X: 'postgres://u:{{ pw }}@h', Y: '{{ other }}{{ pw | length }}', Z: '{{ \"weak\" if pw == site else \"good\" }}' } }\n");
+    let planned = planned(
+        "- command: id\n  driver_args: { environment: { X: 'postgres://u:{{ pw }}@h', Y: '{{ other }}{{ pw | length }}', Z: '{{ \"weak\" if pw == site else \"good\" }}' } }\n",
+    );
     let mask = |text| planned.redactor.mask(text).into_owned();
     assert_eq!(mask("postgres://u:hunter2-Zq@h"), "postgres://u:***@h");
     assert_eq!(mask("<hunter2-Zq>10"), "<***>10");
@@ -81,10 +83,9 @@ fn a_secret_in_a_command_line_is_warned_of_once_per_task() {
         .warnings
         .iter()
         .map(|warning| {
-            let (place, rest) = warning.split_once(": ").unwrap();
-            assert!(rest.ends_with("hand it over in `environment`"), "{warning}");
-            let place = place.rsplit_once("playbook.yml:").unwrap().1;
-            format!("{place} {}", rest.split(' ').next().unwrap())
+            assert!(warning.contains("hand the secret over in `environment`"), "{warning}");
+            let place = warning.split_once("playbook.yml:").unwrap().1.split_once(')').unwrap().0;
+            format!("{place} {}", warning.split(' ').next().unwrap())
         })
         .collect();
     assert_eq!(
@@ -109,7 +110,7 @@ fn a_secret_in_a_command_that_waits_for_a_result_is_warned_of_in_the_run() {
         told.extend(warnings);
     }
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("playbook.yml:11:17: `command`"), "{told:?}");
+    assert!(told[0].contains("playbook.yml:11:17)"), "{told:?}");
     assert_eq!(planned.redactor.mask("echo HUNTER2-ZQ"), "echo ***");
 }
 
@@ -128,7 +129,8 @@ fn no_log_is_known_per_host_and_hides_the_name() {
          - { command: id, no_log: false }\n",
     )
     .unwrap();
-    let hushed = |host| lane(&planned, host).tasks.iter().map(|task| task.no_log).collect::<Vec<_>>();
+    let hushed =
+        |host| lane(&planned, host).tasks.iter().map(|task| task.no_log).collect::<Vec<_>>();
     assert_eq!(hushed("web-01"), [true, true, true, false]);
     assert_eq!(hushed("web-02"), [true, false, true, false]);
     let names: Vec<&str> = lane(&planned, "web-01").tasks.iter().map(|task| &*task.name).collect();
@@ -140,7 +142,11 @@ fn no_log_is_known_per_host_and_hides_the_name() {
 #[test]
 fn templates_that_would_not_end_are_stopped() {
     let errors = tasks("- command: \"{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}\"\n").unwrap_err();
-    assert!(errors[0].starts_with("the template takes too many steps (") && errors[0].contains("playbook.yml:3"), "{errors:?}");
+    assert!(
+        errors[0].starts_with("the template takes too many steps (")
+            && errors[0].contains("playbook.yml:3"),
+        "{errors:?}"
+    );
     let long = "- file_transfer: { operation: upload, local_path: big.j2, remote_path: /x, template: true }\n";
     let text = "x".repeat(9000);
     let template = format!("{{% for a in range(9000) %}}{text}{{% endfor %}}");
