@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::PlanFormat;
-use crate::config::{AdHoc, Ask, ConnectConfig, Invocation, SecretAccess};
+use crate::config::{AdHoc, Invocation, SecretAccess};
 use crate::diagnostic::{self, Problem, Problems, RenderStyle};
 use crate::exit_code::ExitCode;
 use crate::load::RawPlaybook;
@@ -46,12 +46,10 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
     match invocation {
         Invocation::Run { playbooks, inventory, tasks, connect, output } => {
             let loaded = load(sources, &playbooks);
-            let prepare = |connect: &ConnectConfig| {
-                Prepared::new(sources, &inventory, Some(&tasks), connect, READ)
-            };
-            let (prepared, (paths, raw)) = together(prepare, loaded, &connect)?;
+            let prepared = Prepared::new(sources, &inventory, Some(&tasks), &connect, READ);
+            let (mut prepared, (paths, raw)) = together(prepared, loaded)?;
             let source = provenance::of(sources, &raw, &paths, &inventory.sources);
-            let planned = prepared.plan(Work::Playbooks(&raw))?;
+            let planned = prepared.plan_and_ask(Work::Playbooks(&raw), &connect)?;
             run::run("run", planned, source, &prepared, &connect, &output)
         }
         Invocation::Exec { pattern, job: AdHoc::ListHosts, inventory, connect, .. } => {
@@ -62,25 +60,24 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
         }
         Invocation::Exec { pattern, job, inventory, connect, output } => {
             let raw = collected(ad_hoc::playbook(sources, &pattern, &job))?;
-            let prepared = Prepared::new(sources, &inventory, None, &connect, READ)?;
+            let mut prepared = Prepared::new(sources, &inventory, None, &connect, READ)?;
             let source = provenance::of(sources, &[], &[], &inventory.sources);
-            let planned = prepared.plan(Work::Playbooks(std::slice::from_ref(&raw)))?;
+            let planned =
+                prepared.plan_and_ask(Work::Playbooks(std::slice::from_ref(&raw)), &connect)?;
             run::run("exec", planned, source, &prepared, &connect, &output)
         }
         Invocation::Request { file, inventory, connect, output } => {
-            let prepared = Prepared::new(sources, &inventory, None, &connect, READ)?;
+            let mut prepared = Prepared::new(sources, &inventory, None, &connect, READ)?;
             let (path, id) = collected(prepare::read_request(sources, &file))?;
             let requests = collected(crate::load::literal_requests(sources, id))?;
             let source = provenance::of_files(sources, &[id], &path, &[]);
-            let planned = prepared.plan(Work::Requests(&file, &requests))?;
+            let planned = prepared.plan_and_ask(Work::Requests(&file, &requests), &connect)?;
             run::run("request", planned, source, &prepared, &connect, &output)
         }
         Invocation::Plan { playbooks, format, inventory, tasks, connect } => {
             let loaded = load(sources, &playbooks);
-            let prepare = |connect: &ConnectConfig| {
-                Prepared::new(sources, &inventory, Some(&tasks), connect, UNREAD)
-            };
-            let (prepared, (_, raw)) = together(prepare, loaded, &connect)?;
+            let prepared = Prepared::new(sources, &inventory, Some(&tasks), &connect, UNREAD);
+            let (prepared, (_, raw)) = together(prepared, loaded)?;
             let planned = prepared.plan(Work::Playbooks(&raw))?;
             draw(&planned.warnings, sources);
             let redactor = &planned.redactor;
@@ -110,18 +107,16 @@ fn load(sources: &Sources, playbooks: &[String]) -> Result<Loaded, Problems> {
 }
 
 /// What is wrong with the playbooks is told together with what is wrong with the
-/// inventory and the flags. Nobody is asked for a password that will not be used.
+/// inventory and the flags.
 fn together(
-    prepare: impl FnOnce(&ConnectConfig) -> Result<Prepared, Problems>,
+    prepared: Result<Prepared, Problems>,
     loaded: Result<Loaded, Problems>,
-    connect: &ConnectConfig,
 ) -> Result<(Prepared, Loaded), Problems> {
-    match loaded {
-        Ok(loaded) => Ok((prepare(connect)?, loaded)),
-        Err(problems) => {
-            let unasked = ConnectConfig { ask: Ask::Nothing, ..connect.clone() };
-            let others = prepare(&unasked).err().unwrap_or_default();
-            Err(Problems::collect(others.iter().chain(problems.iter()).cloned()))
+    match (prepared, loaded) {
+        (Ok(prepared), Ok(loaded)) => Ok((prepared, loaded)),
+        (prepared, loaded) => {
+            let problems = [prepared.err(), loaded.err()].map(Option::unwrap_or_default);
+            Err(Problems::collect(problems.iter().flat_map(Problems::iter).cloned()))
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{collected, flags};
-use crate::config::{ConnectConfig, InventoryConfig, SecretAccess, TaskConfig};
+use crate::config::{Ask, ConnectConfig, InventoryConfig, SecretAccess, TaskConfig};
 use crate::credential::vault::{Environment, Vault, VaultClient};
 use crate::diagnostic::{Problem, Problems};
 use crate::event::HostName;
@@ -32,8 +32,8 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Reads what the flags name. Passwords are asked for last, when everything
-    /// else is known to be right.
+    /// Reads what the flags name, but for the passwords that they say to ask for:
+    /// placeholders do where nothing is run.
     pub(super) fn new(
         sources: &Arc<Sources>,
         inventory: &InventoryConfig,
@@ -69,13 +69,29 @@ impl Prepared {
         });
         Ok(Self {
             world: Arc::new(world),
-            flags: collected(flags::read(connect))?,
+            flags: collected(flags::read(connect, flags::placeholders(connect.ask)))?,
             tags,
             limit: inventory.limit.clone(),
             has_inventory: !inventory.sources.is_empty(),
             home,
             run_id,
         })
+    }
+
+    /// Plans what will be run. Passwords are asked for last, once everything else
+    /// is known to be right.
+    pub(super) fn plan_and_ask(
+        &mut self,
+        work: Work<'_>,
+        connect: &ConnectConfig,
+    ) -> Result<Planned, Problems> {
+        let planned = self.plan(work)?;
+        if connect.ask == Ask::Nothing {
+            return Ok(planned);
+        }
+        let passwords = collected(flags::ask_for(connect.ask))?;
+        self.flags = collected(flags::read(connect, passwords))?;
+        self.plan(work)
     }
 
     /// Plans, which proves everything that can be known.

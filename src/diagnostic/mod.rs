@@ -3,6 +3,7 @@
 //! Every stage has an error enum of its own; [`Problem`] adds the place, and
 //! [`render`] draws it for a person.
 
+mod excerpt;
 pub mod finding;
 pub mod format;
 mod mask;
@@ -12,9 +13,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan};
 
 use crate::load::source::{FileId, Sources, Span};
+use excerpt::Excerpt;
 
 /// A stage's error, ready to be placed.
 pub type StageError = Arc<dyn Diagnostic + Send + Sync>;
@@ -208,7 +210,7 @@ pub const COMMAND_LINE: &str = "<command line>";
 /// A problem together with its source text, as miette wants it.
 struct Placed<'p> {
     problem: &'p Problem,
-    source: Option<Arc<NamedSource<String>>>,
+    source: Option<Arc<Excerpt>>,
     label: Option<LabeledSpan>,
     help: Option<String>,
 }
@@ -217,7 +219,7 @@ impl<'p> Placed<'p> {
     fn new(
         problem: &'p Problem,
         sources: &Sources,
-        masked: &mut HashMap<FileId, Arc<NamedSource<String>>>,
+        masked: &mut HashMap<FileId, Arc<Excerpt>>,
     ) -> Self {
         let mut help = problem.help();
         let mut source = None;
@@ -235,9 +237,9 @@ impl<'p> Placed<'p> {
                     .labels()
                     .and_then(|mut labels| labels.next())
                     .and_then(|label| label.label().map(str::to_owned));
-                label = Some(LabeledSpan::new(words, span.start, span.len));
-                let shown =
-                    || Arc::new(NamedSource::new(&text.name, mask::mask_source(&text.text)));
+                let len = Excerpt::underlined(&text.text, span.start, span.len);
+                label = Some(LabeledSpan::new(words, span.start, len));
+                let shown = || Arc::new(Excerpt::new(&text.name, mask::mask_source(&text.text)));
                 source = Some(Arc::clone(masked.entry(span.file).or_insert_with(shown)));
             }
         }

@@ -1,9 +1,7 @@
 //! One host's tasks of one play, in order, each to exactly one end.
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +12,7 @@ use super::Context;
 use super::attempt::{Attempt, Gathered, interrupted};
 use super::canary::Credential;
 use super::connections::Connections;
+use super::guard::guarded;
 use super::parking::{CloseOnPanic, Parking};
 use super::record::{
     censored_failure, masked, masked_failure, masked_name, now, registered, seconds,
@@ -287,21 +286,4 @@ fn step_after(lane: &Lane, index: usize) -> Option<&Step> {
         }
     }
     None
-}
-
-/// Turns a panic into a failure: a defect met on one host must not end the run
-/// for the others.
-fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        Failure::new(ErrorCode::Internal, format!("sshoal itself failed: {}", words_of(&*panic)))
-            .with_help("this is a defect; please report it together with the task that shows it")
-    })
-}
-
-fn words_of(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }

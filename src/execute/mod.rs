@@ -24,6 +24,7 @@ mod attempt;
 mod canary;
 mod connections;
 mod downloads;
+mod guard;
 mod lane;
 mod parking;
 mod record;

@@ -77,7 +77,8 @@ pub enum CheckedFile {
 /// All that is wrong with it.
 pub fn any_file(sources: &Sources, path: &Path) -> Result<CheckedFile, Vec<Problem>> {
     let file = read(sources, path)?;
-    let node = document(sources, file, Format::of(&sources.get(file).name, ""));
+    let format = Format::of(&sources.get(file).name, "");
+    let node = document(sources, file, format);
     let is_inventory = match node.as_ref().map(|node| &node.kind) {
         Ok(Kind::Map(map)) => map.values().any(|entry| match &entry.value.kind {
             Kind::Map(group) => ["hosts", "children"].iter().any(|key| group.contains_key(*key)),
@@ -85,10 +86,16 @@ pub fn any_file(sources: &Sources, path: &Path) -> Result<CheckedFile, Vec<Probl
         }),
         _ => false,
     };
-    match is_inventory {
-        true => super::inventory::parse(sources, file).map(CheckedFile::Inventory),
-        false => playbook(sources, file).map(CheckedFile::Playbook),
+    if is_inventory {
+        return super::inventory::parse(sources, file).map(CheckedFile::Inventory);
     }
+    // Requests in JSON are what `sshoal request` takes, whose texts are literal.
+    let is_json = format == Format::Json;
+    if is_json && node.is_ok_and(|node| items(&node).iter().all(|item| is_request(item))) {
+        let content = PlaybookContent::Requests(literal_requests(sources, file)?);
+        return Ok(CheckedFile::Playbook(RawPlaybook { file, content }));
+    }
+    playbook(sources, file).map(CheckedFile::Playbook)
 }
 
 fn playbook(sources: &Sources, file: FileId) -> Result<RawPlaybook, Vec<Problem>> {
@@ -96,15 +103,6 @@ fn playbook(sources: &Sources, file: FileId) -> Result<RawPlaybook, Vec<Problem>
     let node = document(sources, file, format)?;
     let mut decoder = Decoder::new(true, Some(Span::whole(file)));
     let items = items(&node);
-    let is_request = |item: &Node| match &item.kind {
-        Kind::Map(map) => {
-            !map.contains_key("hosts") && !map.contains_key("tasks") && {
-                let keys = ["command", "config", "connection_args", "file_transfer"];
-                keys.iter().any(|key| map.contains_key(*key))
-            }
-        }
-        _ => false,
-    };
     let content = if items.is_empty() {
         let error = LoadError::Conflict {
             message: "the playbook is empty".to_owned(),
@@ -118,6 +116,19 @@ fn playbook(sources: &Sources, file: FileId) -> Result<RawPlaybook, Vec<Problem>
         PlaybookContent::Plays(decode_all(&items, "a play", &mut decoder, check::play))
     };
     finish(RawPlaybook { file, content }, decoder)
+}
+
+/// Whether an item of a playbook is a request, by its keys.
+fn is_request(item: &Node) -> bool {
+    match &item.kind {
+        Kind::Map(map) => {
+            !map.contains_key("hosts") && !map.contains_key("tasks") && {
+                let keys = ["command", "config", "connection_args", "file_transfer"];
+                keys.iter().any(|key| map.contains_key(*key))
+            }
+        }
+        _ => false,
+    }
 }
 
 /// Reads requests whose texts are literal, never templates: what `sshoal

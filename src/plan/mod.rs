@@ -4,6 +4,7 @@
 //! It touches no network, no clock and no thread. All errors that can be found
 //! are found in one pass.
 
+mod about;
 mod action;
 mod base;
 mod collect;

@@ -90,7 +90,7 @@ fn a_secret_in_a_command_line_is_warned_of_once_per_task() {
         .collect();
     assert_eq!(
         places,
-        ["10:17 `command`", "11:22 `command`", "12:17 `command`", "14:39 `working_directory`"]
+        ["10:17 `command`", "11:22 `command`", "12:17 `command`", "14:42 `working_directory`"]
     );
     assert!(warned.plan.warnings.iter().all(|warning| !warning.contains("hunter2")));
 }
