@@ -58,6 +58,7 @@ impl Planner {
                 }
             }
         }
+        std::mem::take(&mut *self.downloads()).check(&mut problems);
         Expanded { plays, problems, warnings, has_plays }
     }
 }

@@ -31,7 +31,7 @@ mod warning;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use error::PlanError;
 pub use model::Plan;
@@ -48,6 +48,7 @@ use crate::load::source::Span;
 use crate::resolve::pattern;
 use crate::resolve::scope::World;
 use crate::secret::Redactor;
+use downloads::Downloads;
 use expand::Expanded;
 use store::Store;
 
@@ -109,6 +110,7 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
         limit,
         store: Arc::new(Store::new(options.home, options.agent, secrets)),
         seen_tags: Mutex::default(),
+        downloads: Mutex::default(),
     };
     let mut expanded = planner.expand(work, options.has_inventory);
     if planner.world.secrets.take_late() {
@@ -166,9 +168,14 @@ struct Planner {
     limit: Option<BTreeSet<HostName>>,
     store: Arc<Store>,
     seen_tags: Mutex<BTreeSet<String>>,
+    downloads: Mutex<Downloads>,
 }
 
 impl Planner {
+    fn downloads(&self) -> MutexGuard<'_, Downloads> {
+        self.downloads.lock().unwrap_or_else(|poison| poison.into_inner())
+    }
+
     fn note_tags<'t>(&self, tags: impl Iterator<Item = &'t String>) {
         let mut seen = self.seen_tags.lock().unwrap_or_else(|poison| poison.into_inner());
         seen.extend(tags.cloned());

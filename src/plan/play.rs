@@ -11,7 +11,7 @@ use super::deferred::Deferred;
 use super::model::{Lane, PlannedPlay, PlannedTask, TaskBody, TaskHeader};
 use super::name::written_name;
 use super::task::{Expansion, HostBase, HostTask};
-use super::{Planner, action, downloads};
+use super::{Planner, action};
 use crate::diagnostic::Problem;
 use crate::event::HostName;
 use crate::load::decode::At;
@@ -65,7 +65,7 @@ impl Planner {
         }
         let tasks = shapes.iter().map(|shape| Arc::clone(&shape.header)).collect();
         let planned = PlannedPlay { name, tasks, lanes };
-        downloads::check(&planned, shapes.iter(), &self.world.sources, problems);
+        self.downloads().gather(&planned, shapes.iter(), &self.world.sources);
         Some(planned)
     }
 

@@ -8,7 +8,7 @@ use minijinja::value::Value;
 use super::model::PlannedPlay;
 use super::play::{Known, TaskShape};
 use super::task::HostBase;
-use super::{Planner, downloads};
+use super::Planner;
 use crate::diagnostic::Problem;
 use crate::event::HostName;
 use crate::load::decode::{At, Templated};
@@ -49,7 +49,7 @@ impl Planner {
         });
         let lanes = lanes.collect();
         let play = PlannedPlay { name: name.into(), tasks: headers, lanes };
-        downloads::check(&play, hosts.values().flatten(), &self.world.sources, problems);
+        self.downloads().gather(&play, hosts.values().flatten(), &self.world.sources);
         play
     }
 

@@ -185,6 +185,10 @@ impl Frame {
 
     /// The known name that most resembles another.
     pub(super) fn suggest(&self, name: &str) -> Option<String> {
+        let count = self.layers().map(|layer| layer.vars.0.len()).sum();
+        if !self.scope.world.may_compare(count) {
+            return None;
+        }
         let names: BTreeSet<&str> = self
             .layers()
             .flat_map(|layer| layer.vars.0.keys().map(String::as_str))

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use minijinja::Environment;
@@ -17,6 +18,10 @@ use crate::credential::vault::Vault;
 use crate::event::HostName;
 use crate::load::layer::Layer;
 use crate::load::source::{FileId, Sources};
+
+/// A few wrong names deserve a suggestion; for a hundred thousand it would take
+/// minutes, and nobody reads them.
+const MOST_COMPARISONS: usize = 1_000_000;
 
 /// What every template of a run can see.
 pub struct World {
@@ -38,6 +43,8 @@ pub struct World {
     pub(super) run_id: Arc<str>,
     pub(super) groups: Value,
     names: OnceLock<BTreeSet<String>>,
+    /// How many names may still be compared to find what was meant by a wrong one.
+    comparisons: AtomicUsize,
 }
 
 impl World {
@@ -73,6 +80,7 @@ impl World {
             run_id,
             groups,
             names,
+            comparisons: AtomicUsize::new(MOST_COMPARISONS),
         }
     }
 
@@ -86,6 +94,13 @@ impl World {
     #[must_use]
     pub fn with_vault(self, vault: Arc<Vault>) -> Self {
         Self { vault, ..self }
+    }
+
+    /// Whether another wrong name may be compared with `names` names.
+    pub(super) fn may_compare(&self, names: usize) -> bool {
+        let left = self.comparisons.load(Ordering::Relaxed);
+        self.comparisons.store(left.saturating_sub(names.max(1)), Ordering::Relaxed);
+        left > 0
     }
 
     /// Whether some host of the inventory has a variable of this name.

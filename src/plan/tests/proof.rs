@@ -190,3 +190,37 @@ fn nothing_that_is_no_command_runs() {
         assert!(errors[0].contains(message), "{command}: {errors:?}");
     }
 }
+
+#[test]
+fn two_hosts_cannot_download_to_one_file_in_two_plays_either() {
+    let play = |host: &str, path: &str| {
+        format!(
+            "- hosts: {host}\n  tasks:\n    - file_transfer: {{ operation: download, local_path: {path}, remote_path: /x }}\n"
+        )
+    };
+    let plan = |first: &str, second: &str| {
+        let playbook = play("web-01", first) + &play(second, "out/./b/../a");
+        Case { inventory: INVENTORY, playbook: &playbook, ..Case::default() }.plan()
+    };
+    let errors = plan("out/a", "web-02").unwrap_err();
+    assert!(errors[0].starts_with("2 downloads would write the one local file"), "{errors:?}");
+    assert!(errors[0].ends_with("playbook.yml:6)"), "{errors:?}");
+    assert!(plan("out/a", "web-01").is_ok());
+    assert!(plan("out/b", "web-02").is_ok());
+}
+
+#[test]
+fn suggestions_for_wrong_names_come_to_an_end() {
+    let vars: String = (0..2000).map(|at| format!("    name_{at}: 1\n")).collect();
+    let tasks: String =
+        (0..600).map(|at| format!("    - command: \"{{{{ nam_{at} }}}}\"\n")).collect();
+    let playbook = format!("- hosts: web-01\n  vars:\n{vars}  tasks:\n{tasks}");
+    let sources = Arc::new(Sources::default());
+    let dir = tempfile::tempdir().unwrap();
+    let case = Case { inventory: INVENTORY, playbook: &playbook, ..Case::default() };
+    let problems = case.plan_in(&sources, dir.path()).unwrap_err();
+    assert_eq!(problems.len(), 600);
+    let advice: Vec<String> = problems.iter().filter_map(Problem::advice).collect();
+    assert!(advice[0].contains("did you mean"), "{}", advice[0]);
+    assert!(!advice[599].contains("did you mean"), "{}", advice[599]);
+}
