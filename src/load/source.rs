@@ -45,6 +45,18 @@ pub struct SourceText {
     pub had_mark: bool,
 }
 
+impl SourceText {
+    /// The file that it was read from; `None` for what is no file, such as the
+    /// command line.
+    #[must_use]
+    pub fn path(&self) -> Option<PathBuf> {
+        if self.name.starts_with('<') {
+            return None;
+        }
+        Some(self.directory.join(Path::new(&self.name).file_name()?))
+    }
+}
+
 /// Editors of other systems begin a file with it; no parser wants it.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -108,6 +120,17 @@ impl Sources {
         let line = before.matches('\n').count() + 1;
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         format!("{}:{line}:{}", source.name, before[start..].chars().count() + 1)
+    }
+
+    /// Every text, in the order read.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<SourceText>> {
+        self.texts.read().unwrap_or_else(|poison| poison.into_inner()).clone()
+    }
+
+    /// Every text with its id.
+    pub fn numbered(&self) -> impl Iterator<Item = (FileId, Arc<SourceText>)> + use<> {
+        (0..).map(FileId).zip(self.all())
     }
 
     /// The text behind an id.

@@ -5,10 +5,10 @@ use std::sync::{Arc, OnceLock};
 use indexmap::IndexMap;
 use minijinja::value::Value;
 
+use super::Planner;
 use super::model::PlannedPlay;
 use super::play::{Known, TaskShape};
 use super::task::HostBase;
-use super::Planner;
 use crate::diagnostic::Problem;
 use crate::event::HostName;
 use crate::load::decode::{At, Templated};

@@ -40,6 +40,9 @@ pub struct World {
     pub vault: Arc<Vault>,
     /// The secrets that are known by now.
     pub secrets: Arc<KnownSecrets>,
+    /// Whether this is the machine that will run it, with its environment, its keys
+    /// and its agent; if not, whatever only that machine has is taken for given.
+    pub is_runner: bool,
     pub(super) run_id: Arc<str>,
     pub(super) groups: Value,
     names: OnceLock<BTreeSet<String>>,
@@ -77,6 +80,7 @@ impl World {
             home,
             vault,
             secrets,
+            is_runner: true,
             run_id,
             groups,
             names,
@@ -88,6 +92,12 @@ impl World {
     #[must_use]
     pub fn with_project(self, layer: Arc<Layer>) -> Self {
         Self { project: Some(layer), ..self }
+    }
+
+    /// The same world, looked at from a machine that will not run anything.
+    #[must_use]
+    pub fn from_elsewhere(self) -> Self {
+        Self { is_runner: false, ..self }
     }
 
     /// The same world with secrets to read. Without this none are read.

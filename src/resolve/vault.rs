@@ -20,7 +20,7 @@ use crate::credential::vault::{Answer, DEFAULT_MOUNT, Fields, Reference, VaultEr
 use crate::diagnostic::Problem;
 
 /// What a value waits for that depends on a secret, where no secrets are read.
-const UNREAD: &str = "reading the vault";
+const UNREAD: &str = "reading secrets";
 
 /// `vault(path, mount='secret', version=…)`.
 pub(super) fn vault(state: &State<'_, '_>, path: &str, options: Kwargs) -> Result<Value, Error> {
