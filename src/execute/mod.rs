@@ -41,7 +41,7 @@ use parking::Parking;
 
 /// The stack of a worker. libssh2, OpenSSL and the templates of deferred tasks
 /// stay far below it; it is only reserved, not used, until it is touched.
-const STACK_BYTES: usize = 1024 * 1024;
+const STACK_BYTES: usize = 2 * 1024 * 1024;
 
 /// How many events may wait for a slow sink before workers wait too. Each may
 /// hold a command's whole output, so the number bounds memory.

@@ -9,6 +9,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehav
 use regex::Regex;
 
 use super::frame::Frame;
+use super::taint::note_inner;
 use crate::secret::MASK;
 
 /// The name under which functions find the frame that they are called in. No
@@ -18,7 +19,7 @@ pub(super) const FRAME: &str = "\u{0}frame";
 /// What one rendering may cost: about as many steps, or 64 times as many bytes. A
 /// template for a hundred thousand hosts stays far below; one whose loops would
 /// never end in practice stops within about a second.
-const FUEL: u64 = 10_000_000;
+const FUEL: u64 = 5_000_000;
 
 /// An environment in which undefined names are errors and texts stay as written.
 pub(super) fn environment() -> Environment<'static> {
@@ -31,9 +32,15 @@ pub(super) fn environment() -> Environment<'static> {
     environment.set_debug(false);
     environment.set_formatter(super::taint::print);
     environment.set_fuel(Some(FUEL));
-    environment.add_filter("b64encode", |text: &str| STANDARD.encode(text));
+    environment.add_filter("b64encode", |text: &str| {
+        note_inner(text);
+        STANDARD.encode(text)
+    });
     environment.add_filter("b64decode", b64decode);
-    environment.add_filter("quote", |text: &str| quote(text));
+    environment.add_filter("quote", |text: &str| {
+        note_inner(text);
+        quote(text)
+    });
     environment.add_filter("to_json", to_json);
     environment.add_filter("from_json", from_json);
     environment.add_filter("to_yaml", to_yaml);

@@ -79,7 +79,9 @@ impl Frame {
             ErrorKind::OutOfFuel => {
                 let message = "the template takes too many steps".to_owned();
                 let error = ResolveError::TemplateCost { message };
-                Problem::new(error, self.place(range, rendering))
+                let problem = Problem::new(error, self.place(range, rendering));
+                self.scope.world.note_endless(code, rendering.span, &problem);
+                problem
             }
             ErrorKind::WriteFailure if message == TOO_LONG => {
                 Problem::new(ResolveError::TemplateCost { message }, rendering.span)

@@ -130,6 +130,9 @@ impl Frame {
         rendering: &Rendering<'_>,
     ) -> Result<Value, Miss> {
         let compiled = compiled.map_err(|error| self.problem(&error, rendering))?;
+        if let Some(problem) = self.scope.world.known_endless(rendering.code, rendering.span) {
+            return Err(problem.into());
+        }
         let file = rendering.span.map(|span| span.file);
         let result = self.within(file, || compiled.render(self));
         let missing = self.take_missing();

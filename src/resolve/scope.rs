@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use minijinja::Environment;
 use minijinja::value::{Serde, Value};
@@ -15,9 +15,10 @@ use super::engine;
 use super::inventory::{ALL, Inventory};
 use super::taint::KnownSecrets;
 use crate::credential::vault::Vault;
+use crate::diagnostic::Problem;
 use crate::event::HostName;
 use crate::load::layer::Layer;
-use crate::load::source::{FileId, Sources};
+use crate::load::source::{FileId, Sources, Span};
 
 /// A few wrong names deserve a suggestion; for a hundred thousand it would take
 /// minutes, and nobody reads them.
@@ -48,6 +49,8 @@ pub struct World {
     names: OnceLock<BTreeSet<String>>,
     /// How many names may still be compared to find what was meant by a wrong one.
     comparisons: AtomicUsize,
+    /// Templates that took too many steps on some host, and what is wrong with them.
+    endless: Mutex<Vec<(String, Option<Span>, Problem)>>,
 }
 
 impl World {
@@ -85,6 +88,7 @@ impl World {
             groups,
             names,
             comparisons: AtomicUsize::new(MOST_COMPARISONS),
+            endless: Mutex::default(),
         }
     }
 
@@ -104,6 +108,20 @@ impl World {
     #[must_use]
     pub fn with_vault(self, vault: Arc<Vault>) -> Self {
         Self { vault, ..self }
+    }
+
+    /// Notes a template that takes too many steps: that is not tried on every host.
+    pub(super) fn note_endless(&self, code: &str, span: Option<Span>, problem: &Problem) {
+        let mut endless = self.endless.lock().unwrap_or_else(|poison| poison.into_inner());
+        endless.push((code.to_owned(), span, problem.clone()));
+    }
+
+    /// What is known to be wrong with a template that takes too many steps.
+    pub(super) fn known_endless(&self, code: &str, span: Option<Span>) -> Option<Problem> {
+        let endless = self.endless.lock().unwrap_or_else(|poison| poison.into_inner());
+        let mut endless = endless.iter();
+        let known = endless.find(|known| known.0 == code && known.1 == span);
+        known.map(|(_, _, problem)| problem.clone())
     }
 
     /// Whether another wrong name may be compared with `names` names.

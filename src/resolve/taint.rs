@@ -115,6 +115,15 @@ pub(super) fn print(
     escape_formatter(out, state, value)
 }
 
+/// Keeps what is about to be encoded: whoever gets it decodes it.
+pub(super) fn note_inner(text: &str) {
+    PRINTED.with_borrow_mut(|printed| {
+        if let Some(printed) = printed {
+            printed.push(text.to_owned());
+        }
+    });
+}
+
 impl Frame {
     /// The value of a secret key. It is a secret, and so are the variables that it
     /// is made of.

@@ -15,7 +15,7 @@ use crate::load::node::{Kind, Node};
 
 /// How many variables may be rendered within each other. More is a mistake, and
 /// would end in the stack's end.
-const DEEPEST: usize = 50;
+const DEEPEST: usize = 40;
 
 impl Frame {
     /// A variable's value, rendered in this frame. A mapping is rendered entry by

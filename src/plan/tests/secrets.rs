@@ -41,6 +41,8 @@ fn what_templates_make_of_a_secret_is_one() {
         ("{% for c in [pw | reverse] %}{{ inventory_hostname }} {{ c }}{% endfor %}", "qZ-2retnuh"),
         ("{{ pw | replace(\"2\", \"3\") }}", "hunter3-Zq"),
         ("{{ pw | b64encode | lower }}", "ahvudgvymi1acq=="),
+        ("{{ pw | upper | quote }}", "HUNTER2-ZQ"),
+        ("{{ pw | upper | b64encode }}", "HUNTER2-ZQ"),
         ("{{ pw[:7] }}", "hunter2"),
         ("{{ {\"a\": [pw | upper]} | to_json }}", "{\"a\":[\"HUNTER2-ZQ\"]}"),
     ] {
