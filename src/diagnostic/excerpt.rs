@@ -2,6 +2,8 @@
 
 use miette::{MietteError, MietteSpanContents, NamedSource, SourceCode, SourceSpan, SpanContents};
 
+use crate::load::byte_offset;
+
 /// An excerpt longer than this is cut around what is wrong: a document on one line
 /// would fill the screen many times over.
 const LONGEST: usize = 1000;
@@ -21,7 +23,7 @@ impl Excerpt {
     /// How much of a span of `len` bytes from `start` is worth underlining.
     pub(super) fn underlined(text: &str, start: usize, len: usize) -> usize {
         match len > LONGEST {
-            true => text.floor_char_boundary(start + AROUND).saturating_sub(start),
+            true => byte_offset(text, start + AROUND).saturating_sub(start),
             false => len,
         }
     }
@@ -41,8 +43,8 @@ impl SourceCode for Excerpt {
         let text = self.0.inner();
         let first = whole.span().offset();
         let line = text[..span.offset()].rfind('\n').map_or(0, |newline| newline + 1);
-        let start = text.floor_char_boundary(span.offset().saturating_sub(AROUND)).max(line);
-        let end = text.floor_char_boundary(span.offset() + span.len() + AROUND);
+        let start = byte_offset(text, span.offset().saturating_sub(AROUND)).max(line);
+        let end = byte_offset(text, span.offset() + span.len() + AROUND);
         let end = text[start..end].find('\n').map_or(end, |newline| start + newline);
         let skipped = text[first..start].matches('\n').count();
         Ok(Box::new(MietteSpanContents::new_named(

@@ -35,7 +35,7 @@ pub use file::{
     vars_file, vars_layer,
 };
 pub use place::Scalars;
-pub(crate) use place::part;
+pub(crate) use place::{byte_offset, part};
 pub use primitive::parse_bool;
 
 use decode::At;

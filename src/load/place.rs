@@ -149,7 +149,7 @@ impl<'t> Document<'t> {
 }
 
 /// A parser's position, which may be beyond the end, in the text.
-pub(super) fn byte_offset(text: &str, index: usize) -> usize {
+pub(crate) fn byte_offset(text: &str, index: usize) -> usize {
     let mut at = index.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
+use super::place::byte_offset;
+
 /// One of the texts in a [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileId(u32);
@@ -116,7 +118,7 @@ impl Sources {
     #[must_use]
     pub fn place(&self, span: Span) -> String {
         let source = self.get(span.file);
-        let before = &source.text[..source.text.floor_char_boundary(span.start)];
+        let before = &source.text[..byte_offset(&source.text, span.start)];
         let line = before.matches('\n').count() + 1;
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         format!("{}:{line}:{}", source.name, before[start..].chars().count() + 1)
