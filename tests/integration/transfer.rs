@@ -20,6 +20,7 @@ mod peers;
 mod request;
 mod rig;
 mod sudo;
+mod together;
 mod tree;
 
 const MEGABYTE: usize = 1024 * 1024;
@@ -685,29 +686,5 @@ fn plain_options() -> ExecOptions {
         read_size: None,
         max_output: 1 << 20,
         sudo: None,
-    }
-}
-
-#[test]
-fn transfers_to_one_target_at_a_time_do_not_harm_each_other() {
-    let rig = Rig::new();
-    let content = noise(3 * MEGABYTE);
-    let source = rig.local("a", &content);
-    let target = rig.there.join("a");
-    for resume in [false, true] {
-        thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    let sshd = rig.lab.sshd();
-                    let mut connection = connect(sshd, sshd.socket_address(), &rig.lab.users.plain);
-                    let spec = TransferSpec { resume, ..upload(&source, &target) };
-                    let done = connection.transfer(&spec, &Cancel::default());
-                    assert!(done.as_ref().is_ok_and(|done| done.record.verified), "{done:?}");
-                });
-            }
-        });
-        assert_eq!(fs::read(&target).unwrap(), content);
-        assert_eq!(names(&rig.there), BTreeSet::from(["a".to_owned()]));
-        fs::remove_file(&target).unwrap();
     }
 }
