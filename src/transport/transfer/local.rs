@@ -5,6 +5,9 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
 use super::job::Job;
 use super::source::refuse_special;
 use crate::failure::{ErrorCode, Failure};
@@ -150,5 +153,5 @@ impl LocalStaging {
 /// Keeps other attempts off the file for as long as it is open; `false` when one of
 /// them does so already. Where the file system knows no locks there is nothing to keep.
 fn lock(file: &File) -> bool {
-    !matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock))
+    !matches!(flock(file, FlockOperation::NonBlockingLockExclusive), Err(Errno::WOULDBLOCK))
 }

@@ -10,7 +10,7 @@ use sshoal::plan::spec::TransferSpec;
 use sshoal::transport::Cancel;
 
 use super::rig::{Rig, SlowLine, connect, download, names, noise, upload};
-use super::{MEGABYTE, part_in, wait_for_names};
+use super::{MEGABYTE, part_in, wait_for_names, wait_for_part};
 
 /// What the machine may be busy with besides; far more than it needs.
 const PATIENCE: Option<Duration> = Some(Duration::from_secs(240));
@@ -58,14 +58,8 @@ fn a_temporary_file_that_another_attempt_replaced_is_not_put_into_place() {
         let spec =
             TransferSpec { resume: true, verify, timeout: PATIENCE, ..upload(&source, &target) };
         let transfer = thread::spawn(move || slow.transfer(&spec, &Cancel::default()));
-        let staged = loop {
-            // Until something is in it, the host may not have begun to follow it.
-            match part_in(&rig.there).map(|name| rig.there.join(name)) {
-                Some(path) if fs::metadata(&path).unwrap().len() > 0 => break path,
-                _ => thread::sleep(Duration::from_millis(1)),
-            }
-            assert!(!transfer.is_finished(), "{:?}", transfer.join());
-        };
+        // Until something is in it, the host may not have begun to follow it.
+        let staged = wait_for_part(&rig.there, 1);
         fs::remove_file(&staged).unwrap();
         rig.remote(staged.file_name().unwrap().to_str().unwrap(), b"half of something else");
         line.set_speed(100_000_000);
@@ -91,12 +85,7 @@ fn a_temporary_file_that_another_attempt_has_put_into_place_is_not_missed() {
         let spec =
             TransferSpec { resume: true, verify, timeout: PATIENCE, ..upload(&source, &target) };
         let transfer = thread::spawn(move || slow.transfer(&spec, &Cancel::default()));
-        let staged = loop {
-            match part_in(&rig.there) {
-                Some(name) => break rig.there.join(name),
-                None => thread::sleep(Duration::from_millis(1)),
-            }
-        };
+        let staged = wait_for_part(&rig.there, 0);
         fs::rename(&staged, &target).unwrap();
         line.set_speed(100_000_000);
         let done = transfer.join().unwrap().unwrap();
@@ -119,9 +108,7 @@ fn a_temporary_file_here_that_another_attempt_writes_to_is_left_to_it() {
     let mut slow = connect(rig.lab.sshd(), line.address, &rig.lab.users.plain);
     let slowly = spec.clone();
     let transfer = thread::spawn(move || slow.transfer(&slowly, &Cancel::default()));
-    while part_in(rig.here.path()).is_none() {
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait_for_part(rig.here.path(), 0);
     let quick = rig.ok(&spec);
     assert!(!quick.record.resumed && quick.record.verified, "{quick:?}");
     assert_eq!(quick.record.bytes_transferred, content.len() as u64);
