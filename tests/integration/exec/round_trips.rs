@@ -1,9 +1,6 @@
 //! How often a command waits for the network.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, mpsc};
-use std::thread;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sshoal::credential::PrivateKey;
@@ -11,43 +8,10 @@ use sshoal::plan::spec::Credentials;
 use sshoal::transport::{Cancel, Ending};
 
 use super::{connect_to, options, shown, spec};
-use crate::lab::Lab;
+use crate::lab::{Lab, delayed_line};
 
 /// One way; a round trip takes twice as long.
 const DELAY: Duration = Duration::from_millis(100);
-
-/// Forwards one connection to `server`, delaying every byte. Ends with it.
-fn delaying_proxy(server: SocketAddr) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        let (client, _) = listener.accept().unwrap();
-        let server = TcpStream::connect(server).unwrap();
-        delay(client.try_clone().unwrap(), server.try_clone().unwrap());
-        delay(server, client);
-    });
-    address
-}
-
-fn delay(mut from: TcpStream, mut to: TcpStream) {
-    to.set_nodelay(true).unwrap();
-    let (sender, receiver) = mpsc::channel::<(Instant, Vec<u8>)>();
-    thread::spawn(move || {
-        let mut buffer = [0; 65536];
-        while let Ok(count @ 1..) = from.read(&mut buffer) {
-            let _ = sender.send((Instant::now() + DELAY, buffer[..count].to_vec()));
-        }
-    });
-    thread::spawn(move || {
-        for (due, bytes) in receiver {
-            thread::sleep(due.saturating_duration_since(Instant::now()));
-            if to.write_all(&bytes).is_err() {
-                break;
-            }
-        }
-        let _ = to.shutdown(Shutdown::Both);
-    });
-}
 
 /// Connecting, logging in by a key and running a first command, then ten more.
 ///
@@ -69,7 +33,7 @@ fn a_first_command_and_further_ones_wait_seldom_for_the_network() {
 
     let (mut first, mut further) = (f64::MAX, f64::MAX);
     for _ in 0..CONNECTIONS {
-        spec.port = delaying_proxy(lab.sshd().socket_address()).port();
+        spec.port = delayed_line(lab.sshd().socket_address(), DELAY).port();
         let began = Instant::now();
         let mut connection = connect_to(&spec);
         let execution = connection.execute("echo x", &options(), true, &cancel);
