@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::cli::{
-    Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, OutputArgs, OutputFormat, PlanFormat,
-    SchemaKind, TaskArgs,
+    Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, InventoryCommand, OutputArgs, OutputFormat,
+    PlanFormat, SchemaKind, TaskArgs,
 };
 use crate::execute::CanaryMode;
 use crate::report::Verbosity;
@@ -75,8 +75,34 @@ pub enum Invocation {
         /// What to do about secrets in a vault.
         secrets: SecretAccess,
     },
+    /// `inventory`.
+    Inventory {
+        /// Which hosts.
+        inventory: InventoryConfig,
+        /// What to show of them.
+        view: InventoryView,
+    },
     /// `schema`.
     Schema(SchemaKind),
+}
+
+/// What `inventory` shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InventoryView {
+    /// Groups, hosts and variables, as JSON.
+    List,
+    /// The tree below a group.
+    Graph {
+        /// The group.
+        group: String,
+    },
+    /// The variables of one host, as JSON.
+    Host {
+        /// The host.
+        name: String,
+        /// Whether to tell where each comes from.
+        origins: bool,
+    },
 }
 
 /// What `exec` does.
@@ -110,6 +136,8 @@ pub struct InventoryConfig {
     pub limit: Option<String>,
     /// `--extra-vars`, in order.
     pub extra_vars: Vec<String>,
+    /// Whether it is all right that no host is selected.
+    pub allow_no_hosts: bool,
 }
 
 /// Which tasks.
@@ -214,6 +242,19 @@ impl From<Cli> for Invocation {
                     false => SecretAccess::Unread,
                 },
             },
+            Command::Inventory(args) => match args.what {
+                InventoryCommand::List(args) => {
+                    Self::Inventory { inventory: args.inventory.into(), view: InventoryView::List }
+                }
+                InventoryCommand::Graph(args) => Self::Inventory {
+                    inventory: args.inventory.into(),
+                    view: InventoryView::Graph { group: args.group },
+                },
+                InventoryCommand::Show(args) => Self::Inventory {
+                    inventory: args.inventory.into(),
+                    view: InventoryView::Host { name: args.host, origins: args.origins },
+                },
+            },
             Command::Schema(args) => Self::Schema(args.kind),
         }
     }
@@ -235,7 +276,12 @@ fn ad_hoc(args: &ExecArgs) -> AdHoc {
 
 impl From<InventoryArgs> for InventoryConfig {
     fn from(args: InventoryArgs) -> Self {
-        Self { sources: args.inventory, limit: args.limit, extra_vars: args.extra_vars }
+        Self {
+            sources: args.inventory,
+            limit: args.limit,
+            extra_vars: args.extra_vars,
+            allow_no_hosts: args.allow_no_hosts,
+        }
     }
 }
 

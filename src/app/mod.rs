@@ -7,6 +7,7 @@ mod ad_hoc;
 mod check;
 mod file_limit;
 mod flags;
+mod inventory;
 mod prepare;
 mod provenance;
 mod run;
@@ -91,6 +92,7 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
         Invocation::Check { paths, inventory, tasks, connect, secrets } => {
             check::check(sources, &paths, &inventory, &tasks, &connect, secrets)
         }
+        Invocation::Inventory { inventory, view } => inventory::show(sources, &inventory, &view),
         Invocation::Schema(kind) => {
             print(&crate::schema::text(kind));
             Ok(ExitCode::Success)

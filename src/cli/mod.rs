@@ -2,6 +2,7 @@
 //! [`crate::config`] turns these structs into plain configuration.
 
 mod args;
+mod inventory;
 
 use std::ffi::OsString;
 
@@ -9,6 +10,10 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub use args::{ConnectArgs, InventoryArgs, OutputArgs, OutputFormat, TaskArgs, VerbosityArgs};
+pub use inventory::{
+    InventoryCommand, InventoryCommandArgs, InventoryGraphArgs, InventoryListArgs,
+    InventoryShowArgs,
+};
 
 use crate::exit_code::ExitCode;
 
@@ -48,6 +53,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Check playbooks, inventories and requests, without connecting
     Check(CheckArgs),
+    /// Show the inventory: its groups, hosts and variables
+    Inventory(InventoryCommandArgs),
     /// Print a JSON Schema, for editors and validators
     Schema(SchemaArgs),
 }

@@ -245,9 +245,9 @@ fn load_all(text: &str) {
         problems.extend(any_file(&sources, &path).err().unwrap_or_default());
         problems.extend(vars_layer(&sources, &path).err().unwrap_or_default());
         problems.extend(extra_vars(&sources, text).err().unwrap_or_default());
-        match inventory_files(&sources, paths) {
-            Ok(raw) => {
-                let built = crate::resolve::inventory::Inventory::build(raw);
+        match inventory::load(&sources, &[path.display().to_string()]) {
+            Ok(loaded) => {
+                let built = crate::resolve::inventory::Inventory::build(loaded.inventories);
                 problems.extend(built.err().unwrap_or_default());
             }
             Err(errors) => problems.extend(errors),

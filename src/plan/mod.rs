@@ -25,7 +25,7 @@ mod tags;
 mod task;
 mod transfer;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -41,6 +41,7 @@ use crate::load::decode::{At, nearest};
 use crate::load::playbook::RawTask;
 use crate::load::source::Span;
 use crate::load::{PlaybookContent, RawPlaybook};
+use crate::resolve::inventory::Inventory;
 use crate::resolve::pattern;
 use crate::resolve::scope::World;
 use crate::secret::Secret;
@@ -61,6 +62,11 @@ pub struct PlanOptions {
     pub home: PathBuf,
     /// Whether an SSH agent can be reached.
     pub agent: bool,
+    /// Whether it is all right that no host is selected.
+    pub allow_no_hosts: bool,
+    /// The inventory as it is for playbooks in a directory of their own, with the
+    /// variables that stand beside them.
+    pub beside: HashMap<PathBuf, Arc<Inventory>>,
 }
 
 /// A plan, and the secrets in it, which everything shown must be masked for.
@@ -94,7 +100,7 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
         }
         None => None,
     };
-    let planner = Planner {
+    let mut planner = Planner {
         world,
         flags: Arc::new(options.flags),
         tags: options.tags,
@@ -112,6 +118,10 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
         Work::Playbooks(playbooks) => {
             let mut number = 0;
             for playbook in playbooks {
+                let directory = planner.world.sources.get(playbook.file).directory.clone();
+                if let Some(inventory) = options.beside.get(&directory) {
+                    planner.world = Arc::new(planner.world.with_inventory(inventory));
+                }
                 match &playbook.content {
                     PlaybookContent::Requests(requests) => {
                         number += 1;
@@ -135,7 +145,11 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
         problems.push(Problem::new(PlanError::NoInventory, None));
     }
     planner.check_tags(&mut problems);
-    if problems.is_empty() && plays.iter().all(|play| play.lanes.is_empty()) && has_plays {
+    if problems.is_empty()
+        && plays.iter().all(|play| play.lanes.is_empty())
+        && has_plays
+        && !options.allow_no_hosts
+    {
         let what = match &options.limit {
             Some(limit) => format!("the plays within `--limit {limit}`"),
             None => "any play".to_owned(),
@@ -160,7 +174,8 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
 /// # Errors
 /// What is wrong with the pattern, shown within it.
 pub fn select(world: &World, text: &str, name: &str) -> Result<Vec<HostName>, Vec<Problem>> {
-    pattern::select(&world.inventory, text).map_err(|errors| {
+    let here = |path: &str| world.path(path, None);
+    pattern::select(&world.inventory, text, &here).map_err(|errors| {
         let file = world.sources.add(name, Path::new("."), text.to_owned());
         let problem = |(error, range): (_, Range<usize>)| {
             Problem::new(error, Some(Span { file, start: range.start, len: range.len() }))

@@ -1,5 +1,4 @@
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use proptest::prelude::*;
 
@@ -15,9 +14,10 @@ fn build(sources: &[&str]) -> Result<Inventory, Vec<String>> {
         std::fs::write(&path, text).unwrap();
         path
     };
-    let paths: Vec<PathBuf> = sources.iter().enumerate().map(path).collect();
-    crate::load::inventory_files(&texts, &paths)
-        .and_then(Inventory::build)
+    let paths: Vec<String> =
+        sources.iter().enumerate().map(|s| path(s).display().to_string()).collect();
+    crate::load::inventory::load(&texts, &paths)
+        .and_then(|loaded| Inventory::build(loaded.inventories))
         .map_err(|problems| problems.iter().map(|problem| problem.one_line(&texts)).collect())
 }
 
@@ -120,7 +120,7 @@ v6: { hosts: { \"2001:db8::1\": } }
 
 fn select(pattern: &str) -> Result<String, String> {
     let inventory = build(&[FLEET]).unwrap();
-    match pattern::select(&inventory, pattern) {
+    match pattern::select(&inventory, pattern, &|path| path.into()) {
         Ok(hosts) => Ok(hosts.join(" ")),
         Err(errors) => {
             let shown = errors
@@ -242,14 +242,14 @@ proptest! {
         of(1).for_each(|removed| expected.retain(|host| !removed.contains(host)));
         let expected: Vec<String> = expected.into_iter().map(|host| format!("h{host}")).collect();
         let selected: Vec<String> =
-            pattern::select(&inventory, &pattern).unwrap().iter().map(ToString::to_string).collect();
+            pattern::select(&inventory, &pattern, &|path| path.into()).unwrap().iter().map(ToString::to_string).collect();
         prop_assert_eq!(selected, expected, "{}", pattern);
     }
 
     #[test]
     fn no_pattern_panics(pattern in "[a-z0-9\\[\\]:,!&~*?(){}|. é-]{0,24}") {
         let inventory = build(&[FLEET]).unwrap();
-        if let Err(errors) = pattern::select(&inventory, &pattern) {
+        if let Err(errors) = pattern::select(&inventory, &pattern, &|path| path.into()) {
             for (_, range) in errors {
                 prop_assert!(pattern.get(range).is_some());
             }

@@ -1,0 +1,302 @@
+//! Inventories that an executable prints: `--list`, and `--host NAME` where the
+//! list has no variables of hosts.
+
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::{RawGroup, RawHost, RawInventory, named, take_priority};
+use crate::diagnostic::Problem;
+use crate::load::decode::{Decode, Decoder};
+use crate::load::document::{Format, document};
+use crate::load::error::LoadError;
+use crate::load::layer::Layer;
+use crate::load::node::{Entry, Kind, Map, Node};
+use crate::load::playbook::Vars;
+use crate::load::source::{FileId, Sources, Span, shown};
+
+/// How long a script may take, all of its calls together.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// How much it may print in one call.
+const MOST_OUTPUT: u64 = 64 * 1024 * 1024;
+/// How much of what it complains is shown.
+const MOST_COMPLAINT: usize = 2000;
+
+/// Whether the file is a program: executable, and a script or no text at all. An
+/// inventory that merely has the bit, from some other file system, stays a text.
+pub(in crate::load) fn is_script(path: &Path) -> bool {
+    let is_executable = std::fs::metadata(path)
+        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0);
+    is_executable && {
+        let mut head = [0; 4];
+        let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut head));
+        read.is_ok_and(|len| head[..len].starts_with(b"#!") || head[..len] == *b"\x7fELF")
+    }
+}
+
+/// Runs the script and reads what it prints.
+pub(in crate::load) fn read(sources: &Sources, path: &Path) -> Result<RawInventory, Vec<Problem>> {
+    let script = Script { path, name: shown(path), deadline: Instant::now() + DEADLINE };
+    let (file, node) = script.call(sources, &["--list"])?;
+    let mut reader = Reader {
+        decoder: Decoder::new(true, Some(Span::whole(file))),
+        groups: Vec::new(),
+        hosts: Vec::new(),
+    };
+    let meta = reader.list(&node);
+    let problems = std::mem::take(&mut reader.decoder).finish();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let hosts = std::mem::take(&mut reader.hosts);
+    for host in hosts {
+        let layer = match &meta {
+            Some(vars) => match vars.get(&host) {
+                Some(entry) => reader.layer(&host, entry),
+                None => None,
+            },
+            None => {
+                let (file, node) = script.call(sources, &["--host", &host])?;
+                reader.decoder = Decoder::new(true, Some(Span::whole(file)));
+                let layer = reader.layer(&host, &Entry { key: None, value: node });
+                let problems = std::mem::take(&mut reader.decoder).finish();
+                if !problems.is_empty() {
+                    return Err(problems);
+                }
+                layer
+            }
+        };
+        if layer.is_some() {
+            let hosts = vec![RawHost { name: named(&host, None), port: None, layer }];
+            // Its groups have it already; this only adds variables.
+            reader.groups.push(RawGroup { hosts, ..RawGroup::empty("all", None) });
+        }
+    }
+    let problems = reader.decoder.finish();
+    match problems.is_empty() {
+        true => Ok(RawInventory { file, groups: reader.groups }),
+        false => Err(problems),
+    }
+}
+
+struct Script<'s> {
+    path: &'s Path,
+    name: String,
+    deadline: Instant,
+}
+
+impl Script<'_> {
+    fn call(&self, sources: &Sources, args: &[&str]) -> Result<(FileId, Node), Vec<Problem>> {
+        let (text, complaint) = self.output(args).map_err(|(message, help)| {
+            vec![Problem::new(LoadError::Conflict { message, help }, None)]
+        })?;
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+        let file = sources.add(format!("<{} {}>", self.name, args.join(" ")), &directory, text);
+        if sources.get(file).text.trim().is_empty() && args[0] == "--host" {
+            return Ok((file, Node { kind: Kind::Null, span: None }));
+        }
+        document(sources, file, Format::Json).map(|node| (file, node)).map_err(|mut problems| {
+            let message = format!("what the inventory script `{}` prints is not JSON", self.name);
+            let help = match complaint.is_empty() {
+                true => format!("see what `{} {}` prints", self.name, args.join(" ")),
+                false => format!("it also said: {complaint}"),
+            };
+            problems.push(Problem::new(LoadError::Conflict { message, help }, None));
+            problems
+        })
+    }
+
+    /// What it prints, and what it complains.
+    fn output(&self, args: &[&str]) -> Result<(String, String), (String, String)> {
+        let what = format!("the inventory script `{}`", self.name);
+        // Without a slash the name would be looked for on the search path.
+        let program = std::path::absolute(self.path).unwrap_or_else(|_| self.path.to_owned());
+        let mut child = Command::new(program)
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| {
+                let help = "check its first line and its permissions".to_owned();
+                (format!("{what} cannot be started: {error}"), help)
+            })?;
+        let guard = Group::of(&child);
+        let stdout = child.stdout.take().map(collect);
+        let stderr = child.stderr.take().map(collect);
+        let status = loop {
+            match child.try_wait() {
+                Ok(Some(status)) => break Some(status),
+                Ok(None) if Instant::now() < self.deadline => {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                _ => break None,
+            }
+        };
+        // What it left behind would keep the pipes open.
+        guard.kill();
+        let _ = child.wait();
+        let stdout = stdout.and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let stderr = stderr.and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let complaint = complaint(&stderr);
+        let said = match complaint.is_empty() {
+            true => "it said nothing on its standard error".to_owned(),
+            false => format!("it said: {complaint}"),
+        };
+        match status {
+            None => {
+                let seconds = DEADLINE.as_secs();
+                Err((format!("{what} did not end within {seconds} seconds"), said))
+            }
+            Some(status) if !status.success() => Err((format!("{what} failed: {status}"), said)),
+            Some(_) if stdout.len() as u64 > MOST_OUTPUT => {
+                let limit = MOST_OUTPUT / 1024 / 1024;
+                Err((format!("{what} printed more than {limit} MiB"), said))
+            }
+            Some(_) => match String::from_utf8(stdout) {
+                Ok(text) => Ok((text, complaint)),
+                Err(_) => Err((format!("{what} printed what is not UTF-8"), said)),
+            },
+        }
+    }
+}
+
+/// The process group of a script, which ends with this handle's [`Group::kill`].
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(i32::try_from(child.id()).ok().and_then(Pid::from_raw))
+    }
+
+    fn kill(&self) {
+        if let Some(pid) = self.0 {
+            // It has usually ended by itself.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+    }
+}
+
+/// Reads a stream to its end, keeping what is allowed and one byte more.
+fn collect(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        let _ = stream.by_ref().take(MOST_OUTPUT + 1).read_to_end(&mut kept);
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        kept
+    })
+}
+
+fn complaint(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let text = text.trim();
+    // Its end tells most: a traceback's last line.
+    let mut start = text.len().saturating_sub(MOST_COMPLAINT);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    text[start..].to_owned()
+}
+
+struct Reader {
+    decoder: Decoder,
+    groups: Vec<RawGroup>,
+    /// Every host once, in order.
+    hosts: Vec<String>,
+}
+
+impl Reader {
+    /// Reads the groups, and returns the variables of hosts where there are any.
+    fn list(&mut self, node: &Node) -> Option<Map> {
+        let map = self.decoder.map(node, "what the script prints")?.clone();
+        let mut meta = None;
+        for (name, entry) in &map {
+            if name != "_meta" {
+                self.group(name, entry);
+                continue;
+            }
+            let Some(vars) = self.decoder.map(&entry.value, "`_meta`") else { continue };
+            if let Some(hostvars) = vars.get("hostvars") {
+                meta = self.decoder.map(&hostvars.value, "`hostvars`").cloned();
+            }
+        }
+        let mut seen = std::collections::HashSet::new();
+        self.hosts.retain(|host| seen.insert(host.clone()));
+        meta
+    }
+
+    fn group(&mut self, name: &str, entry: &Entry) {
+        self.groups.push(RawGroup::empty(name, entry.key));
+        let map = match &entry.value.kind {
+            Kind::List(_) => return self.members(name, &entry.value),
+            _ => match self.decoder.map(&entry.value, &format!("the group `{name}`")) {
+                Some(map) => map.clone(),
+                None => return,
+            },
+        };
+        let known = ["hosts", "vars", "children"];
+        if !map.is_empty() && !known.iter().any(|key| map.contains_key(*key)) {
+            let help =
+                "a group is a list of hosts, or an object with `hosts`, `vars` or `children`";
+            self.decoder.wrong_type(&entry.value, &format!("the group `{name}`"), "a group", help);
+            return;
+        }
+        if let Some(hosts) = map.get("hosts") {
+            self.members(name, &hosts.value);
+        }
+        if let Some(vars) = map.get("vars")
+            && let Some(mut vars) = Vars::decode(&vars.value, "`vars`", &mut self.decoder)
+        {
+            let priority = take_priority(&mut vars, &mut self.decoder);
+            let layer = Some(Arc::new(Layer::decode(vars, &mut self.decoder)));
+            self.groups.push(RawGroup { layer, priority, ..RawGroup::empty(name, None) });
+        }
+        for child in map
+            .get("children")
+            .map(|entry| self.names(&entry.value, "`children`"))
+            .into_iter()
+            .flatten()
+        {
+            self.groups.push(RawGroup::empty(&child, None));
+            let children = vec![named(&child, None)];
+            self.groups.push(RawGroup { children, ..RawGroup::empty(name, None) });
+        }
+    }
+
+    fn members(&mut self, group: &str, node: &Node) {
+        let names = self.names(node, "`hosts`");
+        let host = |name: &String| RawHost { name: named(name, None), port: None, layer: None };
+        let hosts = names.iter().map(host).collect();
+        self.groups.push(RawGroup { hosts, ..RawGroup::empty(group, None) });
+        self.hosts.extend(names);
+    }
+
+    fn names(&mut self, node: &Node, what: &str) -> Vec<String> {
+        match &node.kind {
+            Kind::Null => Vec::new(),
+            _ => {
+                let names =
+                    Vec::<crate::load::decode::At<String>>::decode(node, what, &mut self.decoder);
+                names.unwrap_or_default().into_iter().map(|at| at.value).collect()
+            }
+        }
+    }
+
+    fn layer(&mut self, host: &str, entry: &Entry) -> Option<Arc<Layer>> {
+        if matches!(entry.value.kind, Kind::Null) {
+            return None;
+        }
+        let what = format!("the variables of host `{host}`");
+        let vars = Vars::decode(&entry.value, &what, &mut self.decoder)?;
+        (!vars.0.is_empty()).then(|| Arc::new(Layer::decode(vars, &mut self.decoder)))
+    }
+}
