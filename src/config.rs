@@ -164,10 +164,21 @@ pub struct ConnectConfig {
     pub host_key_policy: Option<String>,
     /// In place of the user's known_hosts file.
     pub known_hosts: Option<PathBuf>,
+    /// Whether `~/.ssh/config` counts, below the inventory. Default yes.
+    pub ssh_config: SshConfigUse,
     /// Whether shared passwords are proven on one host first. Default on.
     pub canary: CanaryMode,
     /// How many hosts to work on at a time. Default 64.
     pub forks: NonZeroUsize,
+}
+
+/// What to do about the user's SSH configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SshConfigUse {
+    /// Read it.
+    Read,
+    /// Pass it over.
+    Ignore,
 }
 
 /// What to do about secrets in a vault.
@@ -305,6 +316,10 @@ impl From<ConnectArgs> for ConnectConfig {
             timeout: args.timeout,
             host_key_policy: args.host_key_policy,
             known_hosts: args.known_hosts,
+            ssh_config: match args.no_ssh_config {
+                true => SshConfigUse::Ignore,
+                false => SshConfigUse::Read,
+            },
             canary: if args.no_canary { CanaryMode::Off } else { CanaryMode::On },
             forks: args.forks,
         }

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{collected, flags};
-use crate::config::{ConnectConfig, InventoryConfig, SecretAccess, TaskConfig};
+use crate::config::{ConnectConfig, InventoryConfig, SecretAccess, SshConfigUse, TaskConfig};
 use crate::credential::vault::{Environment, Vault, VaultClient};
 use crate::diagnostic::{Problem, Problems};
 use crate::event::HostName;
 use crate::load::inventory::{VarsDir, VarsSet};
 use crate::load::layer::Layer;
 use crate::load::source::{FileId, Sources};
+use crate::load::ssh_config::SshConfig;
 use crate::plan::{FlagArgs, PlanOptions, Planned, TagFilter, Work, select};
 use crate::resolve::inventory::Inventory;
 use crate::resolve::scope::World;
@@ -26,6 +27,7 @@ pub(super) struct Prepared {
     limit: Option<String>,
     has_inventory: bool,
     allow_no_hosts: bool,
+    ssh_config: Option<Arc<SshConfig>>,
     /// Variables beside inventories and playbooks, as far as they have been read.
     vars: Mutex<VarsSet>,
     /// The user's home directory.
@@ -44,7 +46,14 @@ impl Prepared {
         connect: &ConnectConfig,
         secrets: SecretAccess,
     ) -> Result<Self, Problems> {
-        Self::with_flags(sources, inventory, tasks, secrets, || flags::read(connect))
+        let mut prepared =
+            Self::with_flags(sources, inventory, tasks, secrets, || flags::read(connect))?;
+        if connect.ssh_config == SshConfigUse::Read {
+            let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+            let config = SshConfig::read(&prepared.home, &user.unwrap_or_default());
+            prepared.ssh_config = Some(Arc::new(collected(config)?));
+        }
+        Ok(prepared)
     }
 
     /// Reads an inventory that is only to be shown.
@@ -92,6 +101,7 @@ impl Prepared {
             limit: inventory.limit.clone(),
             has_inventory: !inventory.sources.is_empty(),
             allow_no_hosts: inventory.allow_no_hosts,
+            ssh_config: None,
             vars: Mutex::new(vars),
             home,
             run_id,
@@ -107,6 +117,7 @@ impl Prepared {
             has_inventory: self.has_inventory,
             home: self.home.clone(),
             agent: agent_answers(),
+            ssh_config: self.ssh_config.clone(),
             allow_no_hosts: self.allow_no_hosts,
             beside: self.beside(work)?,
         };

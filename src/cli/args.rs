@@ -67,6 +67,9 @@ pub struct ConnectArgs {
     /// File of known host keys, in place of ~/.ssh/known_hosts
     #[arg(long, value_name = "FILE", env = "SSHOAL_KNOWN_HOSTS")]
     pub known_hosts: Option<PathBuf>,
+    /// Pass ~/.ssh/config over, which otherwise counts below the inventory
+    #[arg(long, env = "SSHOAL_NO_SSH_CONFIG", value_parser = FalseyValueParser::new())]
+    pub no_ssh_config: bool,
     /// Use a shared password on all hosts at once, instead of proving it on one first
     #[arg(long, env = "SSHOAL_NO_CANARY", value_parser = FalseyValueParser::new())]
     pub no_canary: bool,

@@ -121,12 +121,22 @@ fn alias<T: Decode>(
     }
 }
 
+/// The jump host that `[user@]host[:port]` names; none for `none`.
+#[must_use]
+pub fn jump_host(text: &str) -> Option<Jump> {
+    Some(Jump::of_destination(text)).filter(|jump| jump.host.is_some())
+}
+
 /// A jump host, as arguments of `ssh` name it.
-#[derive(Default)]
-struct Jump {
-    host: Option<String>,
-    port: Option<String>,
-    user: Option<String>,
+#[derive(Debug, Default)]
+pub struct Jump {
+    /// Its name or address.
+    pub host: Option<String>,
+    /// Its port.
+    pub port: Option<String>,
+    /// The login user there.
+    pub user: Option<String>,
+    /// The path of a private key.
     key: Option<String>,
     /// Whether there is a `ProxyCommand` that is no `ssh -W`.
     is_foreign: bool,

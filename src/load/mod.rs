@@ -24,6 +24,7 @@ mod primitive;
 pub mod request;
 mod shape;
 pub mod source;
+pub mod ssh_config;
 pub mod values;
 mod walk;
 mod yaml_1_1;

@@ -5,6 +5,7 @@
 //! are found in one pass.
 
 mod action;
+mod ansible;
 mod base;
 mod collect;
 mod connection;
@@ -20,6 +21,7 @@ mod play;
 mod requests;
 pub mod show;
 pub mod spec;
+mod ssh_host;
 mod store;
 mod tags;
 mod task;
@@ -40,6 +42,7 @@ use crate::event::HostName;
 use crate::load::decode::{At, nearest};
 use crate::load::playbook::RawTask;
 use crate::load::source::Span;
+use crate::load::ssh_config::SshConfig;
 use crate::load::{PlaybookContent, RawPlaybook};
 use crate::resolve::inventory::Inventory;
 use crate::resolve::pattern;
@@ -62,6 +65,8 @@ pub struct PlanOptions {
     pub home: PathBuf,
     /// Whether an SSH agent can be reached.
     pub agent: bool,
+    /// The user's SSH configuration, which counts below the inventory.
+    pub ssh_config: Option<Arc<SshConfig>>,
     /// Whether it is all right that no host is selected.
     pub allow_no_hosts: bool,
     /// The inventory as it is for playbooks in a directory of their own, with the
@@ -105,7 +110,7 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
         flags: Arc::new(options.flags),
         tags: options.tags,
         limit,
-        store: Arc::new(Store::new(options.home, options.agent)),
+        store: Arc::new(Store::new(options.home, options.agent, options.ssh_config)),
         seen_tags: Mutex::default(),
     };
     let mut known = play::Known::new();

@@ -9,6 +9,7 @@ use crate::credential::{KeyError, PrivateKey};
 use crate::diagnostic::Problem;
 use crate::load::layer::Layer;
 use crate::load::source::Sources;
+use crate::load::ssh_config::{SshConfig, SshHost};
 use crate::secret::Secret;
 
 type KeyResult = Result<Arc<PrivateKey>, KeyError>;
@@ -19,6 +20,7 @@ type VarsResult = Result<Arc<Layer>, Vec<Problem>>;
 pub(super) struct Store {
     home: PathBuf,
     agent: bool,
+    ssh_config: Option<Arc<SshConfig>>,
     defaults: OnceLock<Vec<Arc<PrivateKey>>>,
     cache: Mutex<Cache>,
 }
@@ -33,8 +35,14 @@ struct Cache {
 impl Store {
     /// A store for a user's home directory; `agent` tells whether an SSH agent
     /// can be reached.
-    pub(super) fn new(home: PathBuf, agent: bool) -> Self {
-        Self { home, agent, defaults: OnceLock::new(), cache: Mutex::default() }
+    pub(super) fn new(home: PathBuf, agent: bool, ssh_config: Option<Arc<SshConfig>>) -> Self {
+        Self { home, agent, ssh_config, defaults: OnceLock::new(), cache: Mutex::default() }
+    }
+
+    /// What the user's SSH configuration says of a host.
+    pub(super) fn ssh_host(&self, host: &str, user: Option<&str>) -> SshHost {
+        let config = self.ssh_config.as_ref();
+        config.map(|config| config.host(host, user)).unwrap_or_default()
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {

@@ -86,6 +86,7 @@ impl Case<'_> {
             home: "/home/me".into(),
             agent: false,
             allow_no_hosts: false,
+            ssh_config: None,
             beside: std::collections::HashMap::new(),
         };
         plan(Arc::new(world), Work::Playbooks(&raw), options)

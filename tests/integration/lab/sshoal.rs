@@ -25,6 +25,7 @@ pub(crate) struct Sshoal {
     stdin: Vec<u8>,
     limit: Duration,
     home: TempDir,
+    directory: Option<PathBuf>,
     files: Option<u32>,
     forbidden: Vec<String>,
     status: Option<i32>,
@@ -41,6 +42,7 @@ impl Sshoal {
             stdin: Vec::new(),
             limit: Duration::from_secs(60),
             home: super::directory("home"),
+            directory: None,
             files: None,
             forbidden: Vec::new(),
             status: None,
@@ -83,6 +85,12 @@ impl Sshoal {
     /// How long it may take. An overrun ends it and fails the test.
     pub(crate) fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// The working directory, in place of HOME.
+    pub(crate) fn in_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
         self
     }
 
@@ -168,7 +176,7 @@ impl Sshoal {
             .env("HOME", self.home.path())
             .env("LC_ALL", "C.UTF-8")
             .envs(self.envs.iter().map(|(name, value)| (name, value)))
-            .current_dir(self.home.path())
+            .current_dir(self.directory.as_deref().unwrap_or(self.home.path()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

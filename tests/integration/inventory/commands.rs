@@ -1,0 +1,1 @@
+//! What only `sshoal` has: its errors, its flags, scripts that misbehave.
