@@ -2,7 +2,7 @@
 
 use super::decode::{At, Decode, Decoder, Templated, is_template};
 use super::layer::Layer;
-use super::node::{Entry, Kind, Node};
+use super::node::{Entry, Kind, Node, UNSAFE};
 use super::playbook::Vars;
 use super::request::{ConnectionArgs, DriverArgs};
 
@@ -105,7 +105,12 @@ fn alias<T: Decode>(
     match &entry.value.kind {
         // A value that cannot be read is an error for those who use it, and that
         // is said where the variable is rendered.
-        Kind::Tagged(tag, inner) if tag.trim_start_matches('!') != "unsafe" => {
+        Kind::Tagged(tag, inner) if tag.trim_start_matches('!') == UNSAFE => {
+            let value = T::decode(inner, &format!("`{name}`"), decoder)?;
+            let span = inner.span.or(entry.key);
+            Some(At { value: Templated::Value(value), span, key: entry.key })
+        }
+        Kind::Tagged(_, inner) => {
             let value = Templated::Template(format!("{{{{ {name} }}}}"));
             Some(At { value, span: inner.span.or(entry.key), key: entry.key })
         }

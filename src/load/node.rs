@@ -38,6 +38,9 @@ pub enum Kind {
     Tagged(String, Box<Node>),
 }
 
+/// The tag of a text in which nothing is a template.
+pub const UNSAFE: &str = "unsafe";
+
 /// How a text was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextStyle {

@@ -87,6 +87,7 @@ impl<'t> Document<'t> {
         let before = span.start.checked_sub(1).map(|at| self.text.as_bytes()[at]);
         match before {
             Some(b'"' | b'\'') => TextStyle::Quoted,
+            _ if self.text[..span.start].trim_end().ends_with("!!str") => TextStyle::Quoted,
             _ => TextStyle::Plain,
         }
     }

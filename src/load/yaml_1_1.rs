@@ -47,6 +47,9 @@ fn whole(text: &str) -> Option<i64> {
     let digits = body.replace('_', "");
     let number = if body.contains(':') {
         sixty(body)?
+    } else if !body.contains('_') && (digits.len() == 1 || !digits.starts_with('0')) {
+        // A number to YAML 1.2 as well: that it comes here as a text, its tag says.
+        return None;
     } else if let Some(digits) = digits.strip_prefix("0x") {
         i64::from_str_radix(digits, 16).ok()?
     } else if let Some(digits) = digits.strip_prefix("0b") {

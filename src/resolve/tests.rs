@@ -5,10 +5,14 @@ use super::pattern;
 use crate::load::source::Sources;
 
 fn build(sources: &[&str]) -> Result<Inventory, Vec<String>> {
+    build_as("yml", sources)
+}
+
+fn build_as(ending: &str, sources: &[&str]) -> Result<Inventory, Vec<String>> {
     let texts = Sources::default();
     let dir = tempfile::tempdir().unwrap();
     let path = |(number, text): (usize, &&str)| {
-        let path = dir.path().join(format!("{number}.yml"));
+        let path = dir.path().join(format!("{number:03}.{ending}"));
         std::fs::write(&path, text).unwrap();
         path
     };
@@ -255,4 +259,112 @@ proptest! {
             }
         }
     }
+}
+
+/// An inventory of a few hosts and groups, for both of its forms.
+#[derive(Debug, Clone)]
+struct Model {
+    /// Each group's hosts, and its variables.
+    groups: Vec<(Vec<usize>, Vec<(usize, i64)>)>,
+    /// Children of groups, always of a higher number, so that there is no circle.
+    children: Vec<(usize, usize)>,
+    host_vars: Vec<(usize, usize, i64)>,
+}
+
+fn model() -> impl Strategy<Value = Model> {
+    let vars = || prop::collection::vec((0..3usize, -9..100i64), 0..3);
+    let group = (prop::collection::vec(0..6usize, 0..4), vars());
+    let host_vars = prop::collection::vec((0..6usize, 0..3usize, -9..100i64), 0..6);
+    let children = prop::collection::vec((0..4usize, 0..4usize), 0..5);
+    (prop::collection::vec(group, 4), children, host_vars).prop_map(|(groups, pairs, host_vars)| {
+        let mut children: Vec<(usize, usize)> = Vec::new();
+        for (one, other) in pairs.into_iter().filter(|(one, other)| one != other) {
+            let pair = (one.min(other), one.max(other));
+            if !children.contains(&pair) {
+                children.push(pair);
+            }
+        }
+        Model { groups, children, host_vars }
+    })
+}
+
+impl Model {
+    fn ini(&self) -> String {
+        let mut text = String::new();
+        // Every group is declared before it is a child, as the other form does it.
+        (0..self.groups.len()).for_each(|group| text.push_str(&format!("[g{group}]\n")));
+        for (group, (hosts, vars)) in self.groups.iter().enumerate() {
+            text.push_str(&format!("[g{group}]\n"));
+            hosts.iter().for_each(|host| text.push_str(&format!("h{host}\n")));
+            text.push_str(&format!("[g{group}:vars]\n"));
+            vars.iter().for_each(|(name, value)| text.push_str(&format!("v{name}={value}\n")));
+        }
+        for (parent, child) in &self.children {
+            text.push_str(&format!("[g{parent}:children]\ng{child}\n"));
+        }
+        text.push_str("[all:hosts]\n");
+        let line = |(host, name, value): &(usize, usize, i64)| format!("h{host} v{name}={value}\n");
+        text + &self.host_vars.iter().map(line).collect::<String>()
+    }
+
+    /// YAML, in as many sources as there is to say, because no key may stand twice.
+    fn yaml(&self) -> Vec<String> {
+        let mut texts = vec![(0..self.groups.len()).map(|group| format!("g{group}:\n")).collect()];
+        for (group, (hosts, vars)) in self.groups.iter().enumerate() {
+            for host in hosts {
+                texts.push(format!("g{group}: {{ hosts: {{ h{host}: }} }}\n"));
+            }
+            for (name, value) in vars {
+                texts.push(format!("g{group}: {{ vars: {{ v{name}: {value} }} }}\n"));
+            }
+        }
+        for (parent, child) in &self.children {
+            texts.push(format!("g{parent}: {{ children: {{ g{child}: }} }}\n"));
+        }
+        for (host, name, value) in &self.host_vars {
+            texts.push(format!("all: {{ hosts: {{ h{host}: {{ v{name}: {value} }} }} }}\n"));
+        }
+        texts
+    }
+}
+
+/// Everything that an inventory says, as a text.
+fn described(inventory: &Inventory) -> String {
+    let group = |(name, group): (&std::sync::Arc<str>, &super::inventory::Group)| {
+        let children: Vec<_> = group.child_groups().collect();
+        format!("{name} {:?} {:?}\n", group.hosts, children)
+    };
+    let host = |(name, host): (&crate::event::HostName, &super::inventory::Host)| {
+        let vars: std::collections::BTreeMap<&String, String> = host
+            .layers
+            .iter()
+            .flat_map(|layer| &layer.vars.0)
+            .map(|(name, entry)| (name, entry.value.to_json().to_string()))
+            .collect();
+        format!("{name} {:?} {vars:?}\n", host.groups)
+    };
+    let groups: String = inventory.groups().map(group).collect();
+    groups + &inventory.hosts().map(host).collect::<String>()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn ini_and_yaml_say_the_same(model in model()) {
+        let yaml = model.yaml();
+        let yaml = build(&yaml.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+        let ini = build_as("ini", &[&model.ini()]).unwrap();
+        prop_assert_eq!(described(&ini), described(&yaml), "{}", model.ini());
+    }
+}
+
+#[test]
+fn ten_thousand_hosts_take_no_time() {
+    let text = "[web]\nweb-[0001:5000]\n[db]\ndb-[0001:5000] x=1\n[prod:children]\nweb\ndb\n";
+    let started = std::time::Instant::now();
+    let inventory = build_as("ini", &[text]).unwrap();
+    assert_eq!(inventory.group("prod").unwrap().hosts.len(), 10_000);
+    // It takes a tenth of a second; quadratic work would take minutes.
+    assert!(started.elapsed() < std::time::Duration::from_secs(20));
 }

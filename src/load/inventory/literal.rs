@@ -1,7 +1,7 @@
 //! Values of INI inventories: Python literals, as `ast.literal_eval` reads them.
 //! What is no literal is the text that it is.
 
-use crate::load::node::{Entry, Kind, Map, Node, TextStyle};
+use crate::load::node::{Entry, Kind, Map, Node, TextStyle, UNSAFE};
 use crate::load::source::Span;
 
 /// How deep brackets may nest. Python gives up at a like depth.
@@ -104,8 +104,14 @@ impl<'t> Parser<'t> {
         if self.take("{") {
             return self.map_or_set();
         }
-        if let Some(text) = self.text() {
-            return Some(Kind::Text(text, TextStyle::Quoted));
+        if let Some((text, is_bytes)) = self.text() {
+            let text = Kind::Text(text, TextStyle::Quoted);
+            // To Ansible bytes are what no template may be in.
+            return Some(if is_bytes {
+                Kind::Tagged(UNSAFE.into(), Box::new(node(text)))
+            } else {
+                text
+            });
         }
         if self.take("...") {
             return Some(Kind::Text("...".to_owned(), TextStyle::Quoted));
@@ -174,14 +180,14 @@ impl<'t> Parser<'t> {
     }
 
     /// One text, or several that stand side by side and are one.
-    fn text(&mut self) -> Option<String> {
+    fn text(&mut self) -> Option<(String, bool)> {
         let mut whole: Option<(String, bool)> = None;
         loop {
             self.skip();
             let before = self.rest;
             let Some((part, is_bytes)) = self.text_part() else {
                 self.rest = before;
-                return whole.map(|(text, _)| text);
+                return whole;
             };
             whole = match whole {
                 None => Some((part, is_bytes)),

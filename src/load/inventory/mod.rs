@@ -3,6 +3,7 @@
 
 mod directory;
 mod ini;
+mod interrupt;
 mod literal;
 mod range;
 mod script;
@@ -14,6 +15,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use interrupt::release_signals;
 pub use vars_dir::{VarsDir, VarsSet};
 
 use super::decode::{At, Decoder};

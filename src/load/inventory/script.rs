@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::interrupt::Held;
 use super::{RawGroup, RawHost, RawInventory, named, take_priority};
 use crate::diagnostic::Problem;
 use crate::load::decode::{Decode, Decoder};
@@ -43,7 +44,15 @@ pub(in crate::load) fn is_script(path: &Path) -> bool {
 
 /// Runs the script and reads what it prints.
 pub(in crate::load) fn read(sources: &Sources, path: &Path) -> Result<RawInventory, Vec<Problem>> {
-    let script = Script { path, name: shown(path), deadline: Instant::now() + DEADLINE };
+    read_within(sources, path, DEADLINE)
+}
+
+fn read_within(
+    sources: &Sources,
+    path: &Path,
+    limit: Duration,
+) -> Result<RawInventory, Vec<Problem>> {
+    let script = Script { path, name: shown(path), limit, deadline: Instant::now() + limit };
     let (file, node) = script.call(sources, &["--list"])?;
     let mut reader = Reader {
         decoder: Decoder::new(true, Some(Span::whole(file))),
@@ -89,6 +98,7 @@ pub(in crate::load) fn read(sources: &Sources, path: &Path) -> Result<RawInvento
 struct Script<'s> {
     path: &'s Path,
     name: String,
+    limit: Duration,
     deadline: Instant,
 }
 
@@ -119,6 +129,7 @@ impl Script<'_> {
         let what = format!("the inventory script `{}`", self.name);
         // Without a slash the name would be looked for on the search path.
         let program = std::path::absolute(self.path).unwrap_or_else(|_| self.path.to_owned());
+        let held = Held::new();
         let mut child = Command::new(program)
             .args(args)
             .stdin(Stdio::null())
@@ -130,21 +141,22 @@ impl Script<'_> {
                 let help = "check its first line and its permissions".to_owned();
                 (format!("{what} cannot be started: {error}"), help)
             })?;
-        let guard = Group::of(&child);
+        let group = Group::of(&child);
         let stdout = child.stdout.take().map(collect);
         let stderr = child.stderr.take().map(collect);
         let status = loop {
             match child.try_wait() {
                 Ok(Some(status)) => break Some(status),
-                Ok(None) if Instant::now() < self.deadline => {
+                Ok(None) if Instant::now() < self.deadline && !held.is_interrupted() => {
                     thread::sleep(Duration::from_millis(5));
                 }
                 _ => break None,
             }
         };
         // What it left behind would keep the pipes open.
-        guard.kill();
+        group.kill();
         let _ = child.wait();
+        drop(held);
         let stdout = stdout.and_then(|thread| thread.join().ok()).unwrap_or_default();
         let stderr = stderr.and_then(|thread| thread.join().ok()).unwrap_or_default();
         let complaint = complaint(&stderr);
@@ -154,8 +166,8 @@ impl Script<'_> {
         };
         match status {
             None => {
-                let seconds = DEADLINE.as_secs();
-                Err((format!("{what} did not end within {seconds} seconds"), said))
+                let limit = self.limit;
+                Err((format!("{what} did not end within {limit:?}"), said))
             }
             Some(status) if !status.success() => Err((format!("{what} failed: {status}"), said)),
             Some(_) if stdout.len() as u64 > MOST_OUTPUT => {
@@ -298,5 +310,44 @@ impl Reader {
         let what = format!("the variables of host `{host}`");
         let vars = Vars::decode(&entry.value, &what, &mut self.decoder)?;
         (!vars.0.is_empty()).then(|| Arc::new(Layer::decode(vars, &mut self.decoder)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaints(text: &str, limit: Duration) -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hosts");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(is_script(&path));
+        let sources = Sources::default();
+        let problems = read_within(&sources, &path, limit).map(|_| ()).unwrap_err();
+        problems.iter().map(|problem| problem.one_line(&sources)).collect()
+    }
+
+    #[test]
+    fn a_script_that_does_not_end_is_ended_with_its_children() {
+        let started = Instant::now();
+        let text = "#!/bin/sh\necho waiting >&2\nsleep 97 &\nsleep 97\n";
+        let said = complaints(text, Duration::from_millis(500)).join("\n");
+        assert!(said.contains("did not end within 500ms"), "{said}");
+        // Its child, too, would have kept the pipes open.
+        assert!(started.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_script_that_fails_is_quoted() {
+        let limit = Duration::from_secs(60);
+        let said = complaints("#!/bin/sh\necho '{'\necho why >&2\nexit 3\n", limit).join("\n");
+        assert!(said.contains("failed: exit status: 3"), "{said}");
+        let said = complaints("#!/bin/sh\necho no json\n", limit).join("\n");
+        assert!(said.contains("is not JSON"), "{said}");
+        let said = complaints("#!/bin/sh\necho '{\"web\": {\"hosts\": 5}}'\n", limit).join("\n");
+        assert!(said.contains("`hosts` must be a list"), "{said}");
+        let said = complaints("#!/nowhere/at/all\n", limit).join("\n");
+        assert!(said.contains("cannot be started"), "{said}");
     }
 }

@@ -30,13 +30,14 @@ def run(*args):
     return out.getvalue()
 
 
-def in_fork(do, question):
-    """What `do` returns, done by a process of its own; or why it fails."""
+def start(do, question):
+    """A process of its own that does `do`: what it says can be read from the file."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reader)
         try:
+            os.chdir(os.path.join(question["directory"], "cwd"))
             answer = do(question)
         except BaseException as error:  # whatever it is, it is the answer
             answer = {"refused": f"{type(error).__name__}: {error}"}
@@ -44,28 +45,42 @@ def in_fork(do, question):
             json.dump(answer, pipe)
         os._exit(0)
     os.close(writer)
-    with os.fdopen(reader) as pipe:
-        answer = json.load(pipe)
-    os.waitpid(pid, 0)
-    return answer
+    return pid, os.fdopen(reader)
 
 
-def answer(question):
-    os.chdir(os.path.join(question["directory"], "cwd"))
-    sources = []
-    for source in question["sources"]:
-        sources += ["-i", source]
+def in_forks(do, questions):
+    """What `do` makes of each question, a few at a time."""
+    answers, running = [], []
+    for question in [*questions, *[None] * AT_ONCE]:
+        if len(running) == AT_ONCE or (question is None and running):
+            pid, pipe = running.pop(0)
+            with pipe:
+                answers.append(json.load(pipe))
+            os.waitpid(pid, 0)
+        if question is not None:
+            running.append(start(do, question))
+    return answers
+
+
+def sources(question):
+    return [arg for source in question["sources"] for arg in ("-i", source)]
+
+
+def listed(question):
+    return {"list": run(*sources(question), "--list")}
+
+
+def drawn(question):
     inventory = InventoryManager(DataLoader(), question["sources"])
-    return {
-        "list": run(*sources, "--list"),
-        "graph": run(*sources, "--graph"),
-        "selected": [
-            "".join(f"{host.name}\n" for host in inventory.get_hosts(pattern))
-            for pattern in question["patterns"]
-        ],
-    }
+    selected = [
+        "".join(f"{host.name}\n" for host in inventory.get_hosts(pattern))
+        for pattern in question["patterns"]
+    ]
+    return {"graph": run(*sources(question), "--graph"), "selected": selected}
 
 
+AT_ONCE = 4
 with open(sys.argv[1]) as file:
-    answers = [in_fork(answer, question) for question in json.load(file)]
+    questions = json.load(file)
+answers = [a | b for a, b in zip(in_forks(listed, questions), in_forks(drawn, questions))]
 json.dump(answers, sys.stdout)

@@ -150,7 +150,7 @@ e3=not None
 e4=1 if True else 2
 e5=1+2
 e6=1__0
-e7={1: 'a', True: 2.5}
+e7={1: 'a', None: 2.5, False: [1]}
 e8=[]
 e9={}
 "#,
@@ -174,7 +174,7 @@ e9={}
     g: >-
       a
       b
-    h: !!str 5
+    h: [!!str 5, !!str 0644, !!str yes, 0_7]
     i: 1.2.3
     j: \"\\u00e9\\n\"
     k: !unsafe '{{ x }}'
