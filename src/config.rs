@@ -3,12 +3,11 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::cli::{
-    Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, InventoryCommand, OutputArgs, OutputFormat,
-    PlanFormat, SchemaKind, TaskArgs,
-};
+use crate::cli::{CheckFormat, OutputFormat, PlanFormat, SchemaKind};
 use crate::execute::CanaryMode;
+use crate::load::layer::Layer;
 use crate::report::Verbosity;
 
 /// One invocation.
@@ -44,6 +43,8 @@ pub enum Invocation {
     Request {
         /// A path, or `-` for standard input.
         file: String,
+        /// The project's defaults; requests name their own hosts.
+        inventory: InventoryConfig,
         /// How to connect.
         connect: ConnectConfig,
         /// What to print.
@@ -74,6 +75,8 @@ pub enum Invocation {
         connect: ConnectConfig,
         /// What to do about secrets in a vault.
         secrets: SecretAccess,
+        /// How to tell what is wrong.
+        format: CheckFormat,
     },
     /// `inventory`.
     Inventory {
@@ -138,6 +141,8 @@ pub struct InventoryConfig {
     pub extra_vars: Vec<String>,
     /// Whether it is all right that no host is selected.
     pub allow_no_hosts: bool,
+    /// What the project file says of every host.
+    pub defaults: Option<Arc<Layer>>,
 }
 
 /// Which tasks.
@@ -168,8 +173,17 @@ pub struct ConnectConfig {
     pub ssh_config: SshConfigUse,
     /// Whether shared passwords are proven on one host first. Default on.
     pub canary: CanaryMode,
+    /// How many hosts to work on at a time; see [`Self::forks`].
+    pub forks: Option<NonZeroUsize>,
+}
+
+impl ConnectConfig {
     /// How many hosts to work on at a time. Default 64.
-    pub forks: NonZeroUsize,
+    #[must_use]
+    pub fn forks(&self) -> NonZeroUsize {
+        const DEFAULT: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not 0");
+        self.forks.unwrap_or(DEFAULT)
+    }
 }
 
 /// What to do about the user's SSH configuration.
@@ -186,6 +200,9 @@ pub enum SshConfigUse {
 pub enum SecretAccess {
     /// Check references in form; nothing is read.
     Unread,
+    /// The same, on a machine that need not have what a run takes from its own:
+    /// environment variables, private keys, an agent.
+    Elsewhere,
     /// Read them.
     Read,
 }
@@ -206,136 +223,10 @@ pub enum Ask {
 /// What to print and write.
 #[derive(Debug, Clone)]
 pub struct OutputConfig {
-    /// What standard output holds.
-    pub format: OutputFormat,
+    /// What standard output holds. Default: text.
+    pub format: Option<OutputFormat>,
     /// Where to write the report as well.
     pub report: Option<PathBuf>,
     /// How much to show.
     pub verbosity: Verbosity,
-}
-
-impl From<Cli> for Invocation {
-    fn from(cli: Cli) -> Self {
-        match cli.command {
-            Command::Run(args) => Self::Run {
-                playbooks: args.playbooks,
-                inventory: args.inventory.into(),
-                tasks: args.tasks.into(),
-                connect: args.connect.into(),
-                output: args.output.into(),
-            },
-            Command::Exec(args) => Self::Exec {
-                job: ad_hoc(&args),
-                pattern: args.pattern,
-                inventory: args.inventory.into(),
-                connect: args.connect.into(),
-                output: args.output.into(),
-            },
-            Command::Request(args) => Self::Request {
-                file: args.file,
-                connect: args.connect.into(),
-                output: args.output.into(),
-            },
-            Command::Plan(args) => Self::Plan {
-                playbooks: args.playbooks,
-                format: args.output,
-                inventory: args.inventory.into(),
-                tasks: args.tasks.into(),
-                connect: args.connect.into(),
-            },
-            Command::Check(args) => Self::Check {
-                paths: args.paths,
-                inventory: args.inventory.into(),
-                tasks: args.tasks.into(),
-                connect: args.connect.into(),
-                secrets: match args.with_credentials {
-                    true => SecretAccess::Read,
-                    false => SecretAccess::Unread,
-                },
-            },
-            Command::Inventory(args) => match args.what {
-                InventoryCommand::List(args) => {
-                    Self::Inventory { inventory: args.inventory.into(), view: InventoryView::List }
-                }
-                InventoryCommand::Graph(args) => Self::Inventory {
-                    inventory: args.inventory.into(),
-                    view: InventoryView::Graph { group: args.group },
-                },
-                InventoryCommand::Show(args) => Self::Inventory {
-                    inventory: args.inventory.into(),
-                    view: InventoryView::Host { name: args.host, origins: args.origins },
-                },
-            },
-            Command::Schema(args) => Self::Schema(args.kind),
-        }
-    }
-}
-
-fn ad_hoc(args: &ExecArgs) -> AdHoc {
-    match (&args.upload, &args.download) {
-        _ if args.list_hosts => AdHoc::ListHosts,
-        (Some(upload), _) => AdHoc::Upload(upload.clone()),
-        (_, Some(download)) => AdHoc::Download(download.clone()),
-        _ if args.command.is_empty() => AdHoc::Nothing,
-        _ => AdHoc::Command {
-            line: args.command.join(" "),
-            sudo: args.sudo,
-            environment: args.environment.clone(),
-        },
-    }
-}
-
-impl From<InventoryArgs> for InventoryConfig {
-    fn from(args: InventoryArgs) -> Self {
-        Self {
-            sources: args.inventory,
-            limit: args.limit,
-            extra_vars: args.extra_vars,
-            allow_no_hosts: args.allow_no_hosts,
-        }
-    }
-}
-
-impl From<TaskArgs> for TaskConfig {
-    fn from(args: TaskArgs) -> Self {
-        Self { tags: args.tags, skip_tags: args.skip_tags }
-    }
-}
-
-impl From<ConnectArgs> for ConnectConfig {
-    fn from(args: ConnectArgs) -> Self {
-        Self {
-            user: args.user,
-            private_key: args.private_key,
-            ask: match (args.ask_pass, args.ask_sudo_pass) {
-                (false, false) => Ask::Nothing,
-                (true, false) => Ask::Login,
-                (false, true) => Ask::Sudo,
-                (true, true) => Ask::Both,
-            },
-            timeout: args.timeout,
-            host_key_policy: args.host_key_policy,
-            known_hosts: args.known_hosts,
-            ssh_config: match args.no_ssh_config {
-                true => SshConfigUse::Ignore,
-                false => SshConfigUse::Read,
-            },
-            canary: if args.no_canary { CanaryMode::Off } else { CanaryMode::On },
-            forks: args.forks,
-        }
-    }
-}
-
-impl From<OutputArgs> for OutputConfig {
-    fn from(args: OutputArgs) -> Self {
-        Self {
-            format: args.output,
-            report: args.report,
-            verbosity: match (args.verbosity.verbose, args.verbosity.quiet) {
-                (_, true) => Verbosity::Quiet,
-                (true, false) => Verbosity::Verbose,
-                (false, false) => Verbosity::Normal,
-            },
-        }
-    }
 }

@@ -15,7 +15,7 @@ use crate::load::inventory::{VarsDir, VarsSet};
 use crate::load::layer::Layer;
 use crate::load::source::{FileId, Sources};
 use crate::load::ssh_config::SshConfig;
-use crate::plan::{FlagArgs, PlanOptions, Planned, TagFilter, Work, select};
+use crate::plan::{FlagArgs, PlanOptions, PlanWarning, Planned, TagFilter, Work, select};
 use crate::resolve::inventory::Inventory;
 use crate::resolve::scope::World;
 
@@ -83,8 +83,13 @@ impl Prepared {
             Arc::clone(&run_id),
             home.clone(),
         );
+        let world = match &inventory.defaults {
+            Some(layer) => world.with_project(Arc::clone(layer)),
+            None => world,
+        };
         let world = match secrets {
             SecretAccess::Unread => world,
+            SecretAccess::Elsewhere => world.from_elsewhere(),
             SecretAccess::Read => {
                 let client = VaultClient::new(Environment::read(&home));
                 world.with_vault(Arc::new(Vault::live(client)))
@@ -123,10 +128,14 @@ impl Prepared {
         };
         let mut planned = crate::plan::plan(Arc::clone(&self.world), work, options)?;
         let vars = self.vars.lock().unwrap_or_else(PoisonError::into_inner);
-        let encrypted = vars.encrypted().map(|file| {
-            format!("`{file}` is encrypted by Ansible Vault: its variables are not known")
-        });
-        planned.plan.warnings.extend(encrypted);
+        let encrypted: Vec<Problem> = vars
+            .encrypted()
+            .map(|file| PlanWarning::EncryptedVars { file: file.to_owned() })
+            .map(|warning| Problem::new(warning, None))
+            .collect();
+        let in_words = encrypted.iter().map(|warning| warning.one_line(&self.world.sources));
+        planned.plan.warnings.extend(in_words);
+        planned.warnings = Problems::collect(planned.warnings.iter().cloned().chain(encrypted));
         Ok(planned)
     }
 

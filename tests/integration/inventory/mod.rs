@@ -47,7 +47,7 @@ fn asked(cases: &[Case]) -> Vec<(TempDir, Shown)> {
 
 fn sshoal(case: &Case, dir: &Path, args: &[&str]) -> Finished {
     let sources = case.sources.iter().flat_map(|source| ["-i", source]);
-    Sshoal::new().in_directory(dir.join("cwd")).args(args.iter().copied()).args(sources).run()
+    Sshoal::new().directory(dir.join("cwd")).args(args.iter().copied()).args(sources).run()
 }
 
 /// Everything that differs, told at once.

@@ -25,6 +25,7 @@ pub(crate) struct Sshoal {
     stdin: Vec<u8>,
     limit: Duration,
     home: TempDir,
+    /// Where it is run; `None` is the home directory.
     directory: Option<PathBuf>,
     files: Option<u32>,
     forbidden: Vec<String>,
@@ -63,6 +64,12 @@ impl Sshoal {
         self
     }
 
+    /// Runs it in this directory.
+    pub(crate) fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
     /// Sets an environment variable; the rest of this process's environment is
     /// not handed on, `PATH` aside.
     pub(crate) fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
@@ -85,12 +92,6 @@ impl Sshoal {
     /// How long it may take. An overrun ends it and fails the test.
     pub(crate) fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
-        self
-    }
-
-    /// The working directory, in place of HOME.
-    pub(crate) fn in_directory(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.directory = Some(directory.into());
         self
     }
 
