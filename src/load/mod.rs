@@ -25,6 +25,7 @@ pub mod project;
 pub mod request;
 mod shape;
 pub mod source;
+pub mod ssh_args;
 pub mod ssh_config;
 pub mod values;
 mod walk;

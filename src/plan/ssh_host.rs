@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::connection::Reader;
 use super::error::PlanError;
 use crate::credential::PrivateKey;
-use crate::load::ansible_vars::jump_host;
 use crate::load::decode::{At, Templated};
 use crate::load::request::ConnectionArgs;
+use crate::load::ssh_args::jump_host;
 use crate::load::ssh_config::SshHost;
 
 impl SshHost {

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::section::{header, is_comment};
 use super::{Known, RawGroup, RawHost, literal, named, range, take_priority, words};
-use crate::load::decode::{At, Decoder, nearest};
+use crate::load::decode::{Decoder, nearest};
 use crate::load::error::LoadError;
 use crate::load::layer::Layer;
 use crate::load::node::{Entry, Map};
@@ -17,6 +18,8 @@ enum Section {
     Hosts,
     Children,
     Vars,
+    /// What cannot be told, after an error that has been.
+    Unknown,
 }
 
 /// A child that is not declared yet, and the groups that name it.
@@ -82,12 +85,15 @@ impl Reader<'_> {
             let message = format!("`{line}` is not the header of a section");
             let help = "write `[group]`, `[group:vars]` or `[group:children]`, without blanks; \
                         an IPv6 address in brackets needs a port: `[::1]:22`";
+            self.flush();
+            self.section = Section::Unknown;
             return self.wrong(message, help, self.span(at, line.len()));
         }
         match self.section {
             Section::Hosts => self.host(line, at),
             Section::Children => self.child(line, at),
             Section::Vars => self.variable(line, at),
+            Section::Unknown => {}
         }
     }
 
@@ -106,7 +112,9 @@ impl Reader<'_> {
                 };
                 let place = self.span(at + 1 + group.len() + 1, kind.len());
                 self.wrong(format!("a section cannot be of the type `{kind}`"), help, place);
-                Section::Vars
+                self.section = Section::Unknown;
+                self.declared.insert(group.to_owned());
+                return;
             }
         };
         let is_new = !self.declared.contains(group);
@@ -275,62 +283,4 @@ impl Reader<'_> {
         }
         self.groups
     }
-}
-
-/// The group and the type of a `[group:type]`, with a comment behind it perhaps.
-fn header(line: &str) -> Option<(&str, Option<&str>)> {
-    let (inner, rest) = line.strip_prefix('[')?.split_once(']')?;
-    let rest = rest.trim_start();
-    if !rest.is_empty() && !rest.starts_with('#') {
-        return None;
-    }
-    let (group, kind) = match inner.split_once(':') {
-        Some((group, kind)) => (group, Some(kind)),
-        None => (inner, None),
-    };
-    let is_word =
-        |kind: &str| !kind.is_empty() && kind.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let sound = !group.is_empty() && !group.contains(char::is_whitespace);
-    (sound && kind.is_none_or(is_word)).then_some((group, kind))
-}
-
-/// Whether a line says nothing.
-pub(super) fn is_comment(line: &str) -> bool {
-    line.is_empty() || line.starts_with(['#', ';'])
-}
-
-/// Whether a line is the header of a section.
-pub(super) fn is_section(line: &str) -> bool {
-    header(line).is_some()
-}
-
-/// Names without variables, as `-i host1,host2,` has them.
-pub(super) fn inline(text: &str, whole: Span, decoder: &mut Decoder) -> Vec<RawGroup> {
-    let mut hosts: Vec<RawHost> = Vec::new();
-    let mut start = 0;
-    for part in text.split(',') {
-        let name = part.trim();
-        let at = start + part.len() - part.trim_start().len();
-        start += part.len() + 1;
-        if name.is_empty() {
-            continue;
-        }
-        let place = Span { start: at, len: name.len(), ..whole };
-        let (host, port) = match name.contains('[') && !name.contains("]:") {
-            true => (name, None),
-            false => range::address(name),
-        };
-        let port = match port.map(str::parse::<u16>) {
-            Some(Err(_)) => {
-                let message = format!("`{name}` has no port from 1 to 65535");
-                let help = "write a host as `name`, `name:port` or `[address]:port`".to_owned();
-                decoder.report(LoadError::Conflict { message, help }, Some(place));
-                continue;
-            }
-            port => port.and_then(Result::ok),
-        };
-        let name: At<String> = named(host, Some(place));
-        hosts.push(RawHost { name, port, layer: None });
-    }
-    vec![RawGroup { hosts, ..RawGroup::empty("ungrouped", None) }]
 }

@@ -1,6 +1,11 @@
 //! Values of INI inventories: Python literals, as `ast.literal_eval` reads them.
 //! What is no literal is the text that it is.
 
+mod number;
+mod text;
+
+use number::{Number, complex, number, real, whole};
+
 use crate::load::node::{Entry, Kind, Map, Node, TextStyle, UNSAFE};
 use crate::load::source::Span;
 
@@ -19,15 +24,6 @@ fn literal(text: &str) -> Option<Kind> {
     let kind = parser.several(None)?;
     parser.skip();
     parser.rest.is_empty().then_some(kind)
-}
-
-/// A number of Python's, before it is known whether it stands alone.
-enum Number {
-    Whole(i128),
-    /// Beyond what any JSON reader keeps exactly: its digits.
-    Huge(String),
-    Real(f64),
-    Imaginary(f64),
 }
 
 struct Parser<'t> {
@@ -185,47 +181,17 @@ impl<'t> Parser<'t> {
         loop {
             self.skip();
             let before = self.rest;
-            let Some((part, is_bytes)) = self.text_part() else {
+            let Some((part, is_bytes, after)) = text::part(before) else {
                 self.rest = before;
                 return whole;
             };
+            self.rest = after;
             whole = match whole {
                 None => Some((part, is_bytes)),
                 Some((text, was_bytes)) if was_bytes == is_bytes => Some((text + &part, is_bytes)),
                 Some(_) => return None,
             };
         }
-    }
-
-    fn text_part(&mut self) -> Option<(String, bool)> {
-        let prefix = self.rest.find(['"', '\''])?;
-        let (prefix, rest) = self.rest.split_at(prefix);
-        let (raw, bytes) = match prefix.to_ascii_lowercase().as_str() {
-            "" | "u" => (false, false),
-            "r" => (true, false),
-            "b" => (false, true),
-            "br" | "rb" => (true, true),
-            _ => return None,
-        };
-        let quote = &rest[..1];
-        let triple = quote.repeat(3);
-        let quote = if rest.starts_with(&triple) { triple.as_str() } else { quote };
-        let body = &rest[quote.len()..];
-        let mut end = 0;
-        while !body.get(end..)?.starts_with(quote) {
-            let c = body[end..].chars().next()?;
-            end += c.len_utf8();
-            if c == '\\' {
-                end += body[end..].chars().next()?.len_utf8();
-            }
-        }
-        self.rest = &body[end + quote.len()..];
-        let body = &body[..end];
-        if bytes && !body.is_ascii() {
-            return None;
-        }
-        let text = if raw { body.to_owned() } else { unescaped(body, bytes)? };
-        Some((text, bytes))
     }
 
     /// A number with at most one sign, or the sum of a real and an imaginary one.
@@ -302,93 +268,6 @@ impl<'t> Parser<'t> {
     }
 }
 
-fn number(token: &str) -> Option<Number> {
-    let lower = token.to_ascii_lowercase();
-    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
-        if let Some(digits) = lower.strip_prefix(prefix) {
-            let digits = grouped(digits.strip_prefix('_').unwrap_or(digits))?;
-            return Some(Number::Whole(i128::from_str_radix(&digits, radix).ok()?));
-        }
-    }
-    if !lower.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
-        return None;
-    }
-    let (body, imaginary) = match lower.strip_suffix('j') {
-        Some(body) => (body, true),
-        None => (lower.as_str(), false),
-    };
-    let is_whole = body.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
-    if is_whole && !imaginary {
-        let digits = grouped(body)?;
-        // Python allows leading zeros only where nothing follows them.
-        if digits.len() > 1 && digits.starts_with('0') && digits.bytes().any(|b| b != b'0') {
-            return None;
-        }
-        return Some(match digits.parse::<i128>() {
-            Ok(number) => Number::Whole(number),
-            Err(_) => Number::Huge(digits),
-        });
-    }
-    let (mantissa, exponent) = match body.split_once('e') {
-        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
-        None => (body, None),
-    };
-    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    if whole.is_empty() && part.is_empty() {
-        return None;
-    }
-    for digits in [whole, part].into_iter().filter(|digits| !digits.is_empty()) {
-        grouped(digits)?;
-    }
-    if let Some(exponent) = exponent {
-        grouped(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))?;
-    }
-    let number: f64 = body.replace('_', "").parse().ok()?;
-    Some(if imaginary { Number::Imaginary(number) } else { Number::Real(number) })
-}
-
-/// Digits without the underscores that may stand between two of them.
-fn grouped(digits: &str) -> Option<String> {
-    let sound = !digits.is_empty()
-        && !digits.starts_with('_')
-        && !digits.ends_with('_')
-        && !digits.contains("__")
-        && digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    sound.then(|| digits.replace('_', ""))
-}
-
-fn whole(number: i128) -> Kind {
-    if let Ok(number) = i64::try_from(number) {
-        return Kind::Number(number.into());
-    }
-    match u64::try_from(number) {
-        Ok(number) => Kind::Number(number.into()),
-        Err(_) => Kind::Text(number.to_string(), TextStyle::Quoted),
-    }
-}
-
-fn real(number: f64) -> Kind {
-    match serde_json::Number::from_f64(number) {
-        Some(number) => Kind::Number(number),
-        None => Kind::Text(python_float(number), TextStyle::Quoted),
-    }
-}
-
-/// As Python writes a complex number, which Ansible keeps as a text.
-fn complex(real: f64, imaginary: f64) -> String {
-    if real == 0.0 && real.is_sign_positive() {
-        return format!("{}j", python_float(imaginary));
-    }
-    format!("({}{:+}j)", python_float(real), imaginary)
-}
-
-fn python_float(number: f64) -> String {
-    if number.is_infinite() {
-        return if number > 0.0 { "inf" } else { "-inf" }.to_owned();
-    }
-    number.to_string()
-}
-
 fn node(kind: Kind) -> Node {
     Node { kind, span: None }
 }
@@ -402,62 +281,6 @@ fn key_text(key: &Kind) -> Option<String> {
         Kind::Null => "null".to_owned(),
         Kind::List(_) | Kind::Map(_) | Kind::Tagged(..) => return None,
     })
-}
-
-fn unescaped(body: &str, bytes: bool) -> Option<String> {
-    let mut out: Vec<u8> = Vec::with_capacity(body.len());
-    let push = |out: &mut Vec<u8>, code: u32| -> Option<()> {
-        if bytes {
-            out.push(u8::try_from(code & 0xff).ok()?);
-        } else {
-            out.extend(char::from_u32(code)?.encode_utf8(&mut [0; 4]).as_bytes());
-        }
-        Some(())
-    };
-    let mut rest = body;
-    while let Some(at) = rest.find('\\') {
-        out.extend(&rest.as_bytes()[..at]);
-        rest = &rest[at + 1..];
-        let c = rest.chars().next()?;
-        let width = match c {
-            'x' => 2,
-            'u' if !bytes => 4,
-            'U' if !bytes => 8,
-            _ => 0,
-        };
-        if width > 0 {
-            let digits = rest.get(1..=width)?;
-            push(&mut out, u32::from_str_radix(digits, 16).ok()?)?;
-            rest = &rest[1 + width..];
-            continue;
-        }
-        if c.is_digit(8) {
-            let len = rest.bytes().take(3).take_while(|byte| (b'0'..b'8').contains(byte)).count();
-            push(&mut out, u32::from_str_radix(&rest[..len], 8).ok()?)?;
-            rest = &rest[len..];
-            continue;
-        }
-        rest = &rest[c.len_utf8()..];
-        match c {
-            'n' => out.push(b'\n'),
-            't' => out.push(b'\t'),
-            'r' => out.push(b'\r'),
-            'a' => out.push(7),
-            'b' => out.push(8),
-            'f' => out.push(12),
-            'v' => out.push(11),
-            '\\' | '\'' | '"' => out.push(c as u8),
-            // The names of characters would take a table; such a text stays as it is.
-            'N' if !bytes => return None,
-            // What Python does not know keeps its backslash.
-            _ => {
-                out.push(b'\\');
-                out.extend(c.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-        }
-    }
-    out.extend(rest.as_bytes());
-    Some(String::from_utf8_lossy(&out).into_owned())
 }
 
 #[cfg(test)]

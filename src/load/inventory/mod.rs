@@ -3,10 +3,12 @@
 
 mod directory;
 mod ini;
+mod inline;
 mod interrupt;
 mod literal;
 mod range;
 mod script;
+mod section;
 pub mod vars_dir;
 mod words;
 mod yaml;
@@ -115,7 +117,7 @@ pub fn load(sources: &Sources, given: &[String]) -> Result<Loaded, Vec<Problem>>
         if source.contains(',') && !path.exists() {
             let file = sources.add("<--inventory>", Path::new("."), source.clone());
             let mut decoder = Decoder::new(true, Some(Span::whole(file)));
-            let groups = ini::inline(source, Span::whole(file), &mut decoder);
+            let groups = inline::read(source, Span::whole(file), &mut decoder);
             problems.extend(decoder.finish());
             loaded.inventories.push(RawInventory { file, groups });
             continue;

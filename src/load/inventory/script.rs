@@ -1,34 +1,26 @@
 //! Inventories that an executable prints: `--list`, and `--host NAME` where the
 //! list has no variables of hosts.
 
-use std::io::Read;
+mod process;
+
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use process::Script;
 
-use super::interrupt::Held;
 use super::{RawGroup, RawHost, RawInventory, named, take_priority};
 use crate::diagnostic::Problem;
-use crate::load::decode::{Decode, Decoder};
-use crate::load::document::{Format, document};
-use crate::load::error::LoadError;
+use crate::load::decode::{At, Decode, Decoder};
 use crate::load::layer::Layer;
 use crate::load::node::{Entry, Kind, Map, Node};
 use crate::load::playbook::Vars;
-use crate::load::source::{FileId, Sources, Span, shown};
+use crate::load::source::{Sources, Span};
 
 /// How long a script may take, all of its calls together.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// How much it may print in one call.
-const MOST_OUTPUT: u64 = 64 * 1024 * 1024;
-/// How much of what it complains is shown.
-const MOST_COMPLAINT: usize = 2000;
 
 /// Whether the file is a program: executable, and a script or no text at all. An
 /// inventory that merely has the bit, from some other file system, stays a text.
@@ -52,7 +44,7 @@ fn read_within(
     path: &Path,
     limit: Duration,
 ) -> Result<RawInventory, Vec<Problem>> {
-    let script = Script { path, name: shown(path), limit, deadline: Instant::now() + limit };
+    let script = Script::new(path, limit);
     let (file, node) = script.call(sources, &["--list"])?;
     let mut reader = Reader {
         decoder: Decoder::new(true, Some(Span::whole(file))),
@@ -93,130 +85,6 @@ fn read_within(
         true => Ok(RawInventory { file, groups: reader.groups }),
         false => Err(problems),
     }
-}
-
-struct Script<'s> {
-    path: &'s Path,
-    name: String,
-    limit: Duration,
-    deadline: Instant,
-}
-
-impl Script<'_> {
-    fn call(&self, sources: &Sources, args: &[&str]) -> Result<(FileId, Node), Vec<Problem>> {
-        let (text, complaint) = self.output(args).map_err(|(message, help)| {
-            vec![Problem::new(LoadError::Conflict { message, help }, None)]
-        })?;
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-        let file = sources.add(format!("<{} {}>", self.name, args.join(" ")), &directory, text);
-        if sources.get(file).text.trim().is_empty() && args[0] == "--host" {
-            return Ok((file, Node { kind: Kind::Null, span: None }));
-        }
-        document(sources, file, Format::Json).map(|node| (file, node)).map_err(|mut problems| {
-            let message = format!("what the inventory script `{}` prints is not JSON", self.name);
-            let help = match complaint.is_empty() {
-                true => format!("see what `{} {}` prints", self.name, args.join(" ")),
-                false => format!("it also said: {complaint}"),
-            };
-            problems.push(Problem::new(LoadError::Conflict { message, help }, None));
-            problems
-        })
-    }
-
-    /// What it prints, and what it complains.
-    fn output(&self, args: &[&str]) -> Result<(String, String), (String, String)> {
-        let what = format!("the inventory script `{}`", self.name);
-        // Without a slash the name would be looked for on the search path.
-        let program = std::path::absolute(self.path).unwrap_or_else(|_| self.path.to_owned());
-        let held = Held::new();
-        let mut child = Command::new(program)
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map_err(|error| {
-                let help = "check its first line and its permissions".to_owned();
-                (format!("{what} cannot be started: {error}"), help)
-            })?;
-        let group = Group::of(&child);
-        let stdout = child.stdout.take().map(collect);
-        let stderr = child.stderr.take().map(collect);
-        let status = loop {
-            match child.try_wait() {
-                Ok(Some(status)) => break Some(status),
-                Ok(None) if Instant::now() < self.deadline && !held.is_interrupted() => {
-                    thread::sleep(Duration::from_millis(5));
-                }
-                _ => break None,
-            }
-        };
-        // What it left behind would keep the pipes open.
-        group.kill();
-        let _ = child.wait();
-        drop(held);
-        let stdout = stdout.and_then(|thread| thread.join().ok()).unwrap_or_default();
-        let stderr = stderr.and_then(|thread| thread.join().ok()).unwrap_or_default();
-        let complaint = complaint(&stderr);
-        let said = match complaint.is_empty() {
-            true => "it said nothing on its standard error".to_owned(),
-            false => format!("it said: {complaint}"),
-        };
-        match status {
-            None => {
-                let limit = self.limit;
-                Err((format!("{what} did not end within {limit:?}"), said))
-            }
-            Some(status) if !status.success() => Err((format!("{what} failed: {status}"), said)),
-            Some(_) if stdout.len() as u64 > MOST_OUTPUT => {
-                let limit = MOST_OUTPUT / 1024 / 1024;
-                Err((format!("{what} printed more than {limit} MiB"), said))
-            }
-            Some(_) => match String::from_utf8(stdout) {
-                Ok(text) => Ok((text, complaint)),
-                Err(_) => Err((format!("{what} printed what is not UTF-8"), said)),
-            },
-        }
-    }
-}
-
-/// The process group of a script, which ends with this handle's [`Group::kill`].
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        Self(i32::try_from(child.id()).ok().and_then(Pid::from_raw))
-    }
-
-    fn kill(&self) {
-        if let Some(pid) = self.0 {
-            // It has usually ended by itself.
-            let _ = kill_process_group(pid, Signal::KILL);
-        }
-    }
-}
-
-/// Reads a stream to its end, keeping what is allowed and one byte more.
-fn collect(mut stream: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut kept = Vec::new();
-        let _ = stream.by_ref().take(MOST_OUTPUT + 1).read_to_end(&mut kept);
-        let _ = std::io::copy(&mut stream, &mut std::io::sink());
-        kept
-    })
-}
-
-fn complaint(stderr: &[u8]) -> String {
-    let text = String::from_utf8_lossy(stderr);
-    let text = text.trim();
-    // Its end tells most: a traceback's last line.
-    let mut start = text.len().saturating_sub(MOST_COMPLAINT);
-    while !text.is_char_boundary(start) {
-        start += 1;
-    }
-    text[start..].to_owned()
 }
 
 struct Reader {
@@ -296,8 +164,7 @@ impl Reader {
         match &node.kind {
             Kind::Null => Vec::new(),
             _ => {
-                let names =
-                    Vec::<crate::load::decode::At<String>>::decode(node, what, &mut self.decoder);
+                let names = Vec::<At<String>>::decode(node, what, &mut self.decoder);
                 names.unwrap_or_default().into_iter().map(|at| at.value).collect()
             }
         }
@@ -315,6 +182,8 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     fn complaints(text: &str, limit: Duration) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{RawGroup, RawHost, RawInventory, ini, named, range, take_priority};
+use super::{RawGroup, RawHost, RawInventory, named, range, section, take_priority};
 use crate::diagnostic::Problem;
 use crate::load::decode::{At, Decode, Decoder};
 use crate::load::document::{Format, document};
@@ -41,12 +41,12 @@ pub(super) fn claims(sources: &Sources, file: FileId) -> bool {
 /// Whether the first line is the header of a section, and no list of JSON.
 pub(super) fn begins_as_ini(text: &str) -> bool {
     let first = first_line(text);
-    ini::is_section(first) && !first.contains(['"', '\'', '{', ','])
+    section::is_section(first) && !first.contains(['"', '\'', '{', ','])
 }
 
 /// The first line that says something.
 fn first_line(text: &str) -> &str {
-    text.lines().map(str::trim).find(|line| !ini::is_comment(line)).unwrap_or_default()
+    text.lines().map(str::trim).find(|line| !section::is_comment(line)).unwrap_or_default()
 }
 
 /// Reads one inventory file.

@@ -15,7 +15,7 @@ connection_args={'username': 'deploy', 'password': 'nothing-to-guess'}
 ";
 
 fn plan(sshoal: Sshoal) -> Value {
-    let finished = sshoal.args(["plan", "play.yml", "-o", "json"]).status(0).run();
+    let finished = sshoal.args(["-o", "json"]).status(0).run();
     serde_json::from_str(&finished.stdout).unwrap()
 }
 
@@ -110,7 +110,7 @@ Host jumper
             "",
         );
         drop(key);
-        sshoal.file("play.yml", play("all")).args(["-i", "hosts.ini"])
+        sshoal.file("play.yml", play("all")).args(["plan", "play.yml", "-i", "hosts.ini"])
     };
     let planned = plan_of(sshoal());
     let get = |at: usize, key: &str| planned[at].1[key].clone();
@@ -122,7 +122,7 @@ Host jumper
     assert_eq!((get(1, "port"), get(1, "username")), (json!(7), json!("own")));
     assert_eq!(get(1, "proxy_host"), "10.9.9.9");
     assert_eq!((get(2, "host"), get(2, "proxy_host")), (json!("bare"), Value::Null));
-    let refused = sshoal().args(["plan", "play.yml", "--no-ssh-config"]).status(1).run();
+    let refused = sshoal().arg("--no-ssh-config").status(1).run();
     assert!(refused.stderr.contains("no `username`"), "{}", refused.stderr);
 }
 
@@ -144,7 +144,7 @@ all:
 ";
     let sshoal = |hosts: &str| {
         let sshoal = Sshoal::new().file("hosts.yml", inventory).file("play.yml", play(hosts));
-        sshoal.args(["-i", "hosts.yml"])
+        sshoal.args(["plan", "play.yml", "-i", "hosts.yml"])
     };
     for hosts in ["fine", "ours"] {
         assert_eq!(plan_of(sshoal(hosts))[0].0, hosts);
@@ -154,7 +154,7 @@ all:
         ("vaulted", "`ansible_password` is a `!vault` value"),
         ("foreign", "the `ProxyCommand` in `ansible_ssh_common_args`"),
     ] {
-        let refused = sshoal(hosts).args(["plan", "play.yml"]).status(1).run();
+        let refused = sshoal(hosts).status(1).run();
         assert!(refused.stderr.contains(said), "{hosts}: {}", refused.stderr);
     }
 }
