@@ -88,7 +88,7 @@ pub fn is_ssh(connection: &str) -> bool {
 
 /// The `ProxyCommand` among a layer's arguments of `ssh` that names no jump host.
 #[must_use]
-pub fn foreign_proxy<'l>(layer: &'l Layer) -> Option<(&'static str, &'l Node)> {
+pub fn foreign_proxy(layer: &Layer) -> Option<(&'static str, &Node)> {
     SSH_ARGS.iter().find_map(|name| {
         let node = layer.get(name)?;
         let Kind::Text(text, _) = &node.kind else { return None };

@@ -261,11 +261,14 @@ proptest! {
     }
 }
 
+/// Variables, by number, and their values.
+type Vars = Vec<(usize, i64)>;
+
 /// An inventory of a few hosts and groups, for both of its forms.
 #[derive(Debug, Clone)]
 struct Model {
     /// Each group's hosts, and its variables.
-    groups: Vec<(Vec<usize>, Vec<(usize, i64)>)>,
+    groups: Vec<(Vec<usize>, Vars)>,
     /// Children of groups, always of a higher number, so that there is no circle.
     children: Vec<(usize, usize)>,
     host_vars: Vec<(usize, usize, i64)>,

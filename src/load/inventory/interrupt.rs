@@ -26,11 +26,15 @@ static HANDLERS: LazyLock<Handlers> = LazyLock::new(|| {
     handlers
 });
 
+/// Whether the handlers are there at all.
+static IN_USE: AtomicBool = AtomicBool::new(false);
+
 /// While this lives, signals wait.
 pub(super) struct Held;
 
 impl Held {
     pub(super) fn new() -> Self {
+        IN_USE.store(true, Ordering::SeqCst);
         HANDLERS.usual.store(false, Ordering::SeqCst);
         Self
     }
@@ -54,7 +58,7 @@ impl Drop for Held {
 
 /// Leaves signals to others from now on, who have handlers of their own.
 pub fn release_signals() {
-    if let Some(handlers) = LazyLock::get(&HANDLERS) {
-        handlers.usual.store(false, Ordering::SeqCst);
+    if IN_USE.load(Ordering::SeqCst) {
+        HANDLERS.usual.store(false, Ordering::SeqCst);
     }
 }

@@ -107,10 +107,10 @@ impl Folder {
         }
     }
 
-    fn layers<'n>(
+    fn layers(
         &self,
         sources: &Sources,
-        names: &mut dyn Iterator<Item = &'n str>,
+        names: &mut dyn Iterator<Item = &str>,
         encrypted: &mut Vec<String>,
         problems: &mut Vec<Problem>,
     ) -> HashMap<String, Vec<Arc<Layer>>> {
