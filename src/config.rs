@@ -78,8 +78,34 @@ pub enum Invocation {
         /// How to tell what is wrong.
         format: CheckFormat,
     },
+    /// `inventory`.
+    Inventory {
+        /// Which hosts.
+        inventory: InventoryConfig,
+        /// What to show of them.
+        view: InventoryView,
+    },
     /// `schema`.
     Schema(SchemaKind),
+}
+
+/// What `inventory` shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InventoryView {
+    /// Groups, hosts and variables, as JSON.
+    List,
+    /// The tree below a group.
+    Graph {
+        /// The group.
+        group: String,
+    },
+    /// The variables of one host, as JSON.
+    Host {
+        /// The host.
+        name: String,
+        /// Whether to tell where each comes from.
+        origins: bool,
+    },
 }
 
 /// What `exec` does.
@@ -113,6 +139,8 @@ pub struct InventoryConfig {
     pub limit: Option<String>,
     /// `--extra-vars`, in order.
     pub extra_vars: Vec<String>,
+    /// Whether it is all right that no host is selected.
+    pub allow_no_hosts: bool,
     /// What the project file says of every host.
     pub defaults: Option<Arc<Layer>>,
 }
@@ -141,6 +169,8 @@ pub struct ConnectConfig {
     pub host_key_policy: Option<String>,
     /// In place of the user's known_hosts file.
     pub known_hosts: Option<PathBuf>,
+    /// Whether `~/.ssh/config` counts, below the inventory. Default yes.
+    pub ssh_config: SshConfigUse,
     /// Whether shared passwords are proven on one host first. Default on.
     pub canary: CanaryMode,
     /// How many hosts to work on at a time; see [`Self::forks`].
@@ -154,6 +184,15 @@ impl ConnectConfig {
         const DEFAULT: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not 0");
         self.forks.unwrap_or(DEFAULT)
     }
+}
+
+/// What to do about the user's SSH configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SshConfigUse {
+    /// Read it.
+    Read,
+    /// Pass it over.
+    Ignore,
 }
 
 /// What to do about secrets in a vault.

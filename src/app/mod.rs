@@ -7,6 +7,7 @@ mod ad_hoc;
 mod check;
 mod file_limit;
 mod flags;
+mod inventory;
 mod prepare;
 mod project;
 mod provenance;
@@ -91,6 +92,7 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             let checked = check::check(sources, &paths, &inventory, &tasks, &connect, secrets);
             check::tell(checked, sources, format)
         }
+        Invocation::Inventory { inventory, view } => inventory::show(sources, &inventory, &view),
         Invocation::Schema(kind) => {
             print(&crate::schema::text(kind));
             Ok(ExitCode::Success)

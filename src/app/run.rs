@@ -128,6 +128,7 @@ fn check_report_path(path: &Path) -> Result<(), Problems> {
 /// report is written. The second ends the process at once.
 fn cancel_on_signals() -> Cancel {
     let cancel = Cancel::default();
+    crate::load::inventory::release_signals();
     for signal in [SIGINT, SIGTERM] {
         // Order matters: the second signal finds the flag set by the first. Where
         // the system refuses handlers, signals keep their usual effect.

@@ -1,8 +1,11 @@
 //! Turns the command line, as clap sees it, into plain configuration.
 
-use super::{Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, OutputArgs, TaskArgs};
+use super::{
+    Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, InventoryCommand, OutputArgs, TaskArgs,
+};
 use crate::config::{
-    AdHoc, Ask, ConnectConfig, InventoryConfig, Invocation, OutputConfig, SecretAccess, TaskConfig,
+    AdHoc, Ask, ConnectConfig, InventoryConfig, InventoryView, Invocation, OutputConfig,
+    SecretAccess, SshConfigUse, TaskConfig,
 };
 use crate::execute::CanaryMode;
 use crate::report::Verbosity;
@@ -48,6 +51,19 @@ impl From<Cli> for Invocation {
                 },
                 format: args.format,
             },
+            Command::Inventory(args) => match args.what {
+                InventoryCommand::List(args) => {
+                    Self::Inventory { inventory: args.inventory.into(), view: InventoryView::List }
+                }
+                InventoryCommand::Graph(args) => Self::Inventory {
+                    inventory: args.inventory.into(),
+                    view: InventoryView::Graph { group: args.group },
+                },
+                InventoryCommand::Show(args) => Self::Inventory {
+                    inventory: args.inventory.into(),
+                    view: InventoryView::Host { name: args.host, origins: args.origins },
+                },
+            },
             Command::Schema(args) => Self::Schema(args.kind),
         }
     }
@@ -73,6 +89,7 @@ impl From<InventoryArgs> for InventoryConfig {
             sources: args.inventory,
             limit: args.limit,
             extra_vars: args.extra_vars,
+            allow_no_hosts: args.allow_no_hosts,
             defaults: None,
         }
     }
@@ -98,6 +115,10 @@ impl From<ConnectArgs> for ConnectConfig {
             timeout: args.timeout,
             host_key_policy: args.host_key_policy,
             known_hosts: args.known_hosts,
+            ssh_config: match args.no_ssh_config {
+                true => SshConfigUse::Ignore,
+                false => SshConfigUse::Read,
+            },
             canary: if args.no_canary { CanaryMode::Off } else { CanaryMode::On },
             forks: args.forks,
         }

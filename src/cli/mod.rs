@@ -2,6 +2,7 @@
 //! becomes plain configuration, [`crate::config`].
 
 mod args;
+mod inventory;
 mod invocation;
 
 use std::ffi::OsString;
@@ -11,6 +12,10 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub use args::{ConnectArgs, InventoryArgs, OutputArgs, OutputFormat, TaskArgs, VerbosityArgs};
+pub use inventory::{
+    InventoryCommand, InventoryCommandArgs, InventoryGraphArgs, InventoryListArgs,
+    InventoryShowArgs,
+};
 
 use crate::exit_code::ExitCode;
 
@@ -53,6 +58,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Check playbooks, inventories and requests, without connecting
     Check(CheckArgs),
+    /// Show the inventory: its groups, hosts and variables
+    Inventory(InventoryCommandArgs),
     /// Print a JSON Schema, for editors and validators
     Schema(SchemaArgs),
 }

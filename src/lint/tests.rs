@@ -25,7 +25,8 @@ fn warnings(playbook: &str, files: &[(&str, &str)]) -> Vec<String> {
     files.iter().for_each(|(name, text)| drop(write(name, text)));
     let sources = Arc::new(Sources::default());
     let inventory = write("inventory.yml", INVENTORY);
-    let inventory = crate::load::inventory_files(&sources, &[inventory]).unwrap();
+    let inventory = inventory.display().to_string();
+    let inventory = crate::load::inventory::load(&sources, &[inventory]).unwrap().inventories;
     let inventory = Arc::new(Inventory::build(inventory).unwrap());
     let world = World::new(inventory, Arc::clone(&sources), vec![], "run".into(), "/".into());
     let raw = crate::load::playbooks(&sources, &[write("play.yml", playbook)]).unwrap();
@@ -36,6 +37,9 @@ fn warnings(playbook: &str, files: &[(&str, &str)]) -> Vec<String> {
         has_inventory: true,
         home: "/".into(),
         agent: false,
+        allow_no_hosts: false,
+        ssh_config: None,
+        beside: std::collections::HashMap::new(),
     };
     let planned = plan(Arc::new(world), Work::Playbooks(&raw), options);
     let planned = planned.unwrap_or_else(|problems| panic!("{problems:?}"));

@@ -70,13 +70,19 @@ pub enum CheckedFile {
     Inventory(RawInventory),
 }
 
-/// Reads a file as what it looks like: a mapping of groups is an inventory,
-/// anything else a playbook.
+/// Reads a file as what it looks like: a mapping of groups, INI and an executable
+/// script are inventories, anything else is a playbook.
 ///
 /// # Errors
 /// All that is wrong with it.
 pub fn any_file(sources: &Sources, path: &Path) -> Result<CheckedFile, Vec<Problem>> {
+    if super::inventory::is_script(path) {
+        return super::inventory::script(sources, path).map(CheckedFile::Inventory);
+    }
     let file = read(sources, path)?;
+    if super::inventory::is_ini(sources, file) {
+        return super::inventory::parse_alone(sources, file).map(CheckedFile::Inventory);
+    }
     let format = Format::of(&sources.get(file).name, "");
     let node = document(sources, file, format);
     let is_inventory = match node.as_ref().map(|node| &node.kind) {
@@ -87,7 +93,7 @@ pub fn any_file(sources: &Sources, path: &Path) -> Result<CheckedFile, Vec<Probl
         _ => false,
     };
     if is_inventory {
-        return super::inventory::parse(sources, file).map(CheckedFile::Inventory);
+        return super::inventory::parse_alone(sources, file).map(CheckedFile::Inventory);
     }
     // Requests in JSON are what `sshoal request` takes, whose texts are literal.
     let is_json = format == Format::Json;
@@ -187,25 +193,6 @@ pub fn layer(file: FileId, vars: Vars) -> Result<Layer, Vec<Problem>> {
     finish(layer, decoder)
 }
 
-/// Reads inventory files.
-///
-/// # Errors
-/// All that is wrong with any of them.
-pub fn inventory_files(
-    sources: &Sources,
-    paths: &[PathBuf],
-) -> Result<Vec<RawInventory>, Vec<Problem>> {
-    let mut loaded = Vec::new();
-    let mut problems = Vec::new();
-    for path in paths {
-        match read(sources, path).and_then(|file| super::inventory::parse(sources, file)) {
-            Ok(inventory) => loaded.push(inventory),
-            Err(errors) => problems.extend(errors),
-        }
-    }
-    if problems.is_empty() { Ok(loaded) } else { Err(problems) }
-}
-
 pub(super) fn read(sources: &Sources, path: &Path) -> Result<FileId, Vec<Problem>> {
     sources.read(path).map_err(|error| vec![Problem::new(unreadable(path, &error), None)])
 }
@@ -255,7 +242,7 @@ fn decode_all<T: Decode>(
     decoded
 }
 
-fn finish<T>(value: T, decoder: Decoder) -> Result<T, Vec<Problem>> {
+pub(super) fn finish<T>(value: T, decoder: Decoder) -> Result<T, Vec<Problem>> {
     let problems = decoder.finish();
     if problems.is_empty() { Ok(value) } else { Err(problems) }
 }

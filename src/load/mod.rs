@@ -5,6 +5,7 @@
 //! globs, but not what hosts or templates mean.
 
 mod ansible;
+pub mod ansible_vars;
 mod check;
 pub mod credential_ref;
 pub mod decode;
@@ -16,6 +17,7 @@ pub mod inventory;
 pub mod layer;
 mod mapping;
 pub mod node;
+pub mod pattern_file;
 mod place;
 pub mod playbook;
 mod primitive;
@@ -23,16 +25,19 @@ pub mod project;
 pub mod request;
 mod shape;
 pub mod source;
+pub mod ssh_args;
+pub mod ssh_config;
 pub mod values;
 mod walk;
+mod yaml_1_1;
 
 pub use document::{Format, document, to_yaml};
 pub use error::LoadError;
 pub use extra_vars::extra_vars;
 pub(crate) use file::unreadable;
 pub use file::{
-    CheckedFile, any_file, inventory_files, layer, literal_requests, playbook_paths, playbooks,
-    vars_file, vars_layer,
+    CheckedFile, any_file, layer, literal_requests, playbook_paths, playbooks, vars_file,
+    vars_layer,
 };
 pub use place::Scalars;
 pub(crate) use place::{byte_offset, part};

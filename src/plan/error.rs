@@ -136,6 +136,13 @@ pub enum PlanError {
         help("give one with `-i inventory.yml`, or hosts inline with `-i host1,host2,`")
     )]
     NoInventory,
+    /// There is no inventory to show.
+    #[error("there is no inventory to show")]
+    #[diagnostic(
+        code(plan::no_inventory),
+        help("give one with `-i PATH`, or set SSHOAL_INVENTORY")
+    )]
+    InventoryNeeded,
     /// `--tags` names a tag that no task has.
     #[error("`{tag}` is not a tag of any task")]
     #[diagnostic(code(plan::unknown_tag), help("{help}"))]

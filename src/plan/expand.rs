@@ -1,11 +1,16 @@
 //! Expands all the work of a run, play by play.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use super::model::PlannedPlay;
 use super::play::Known;
 use super::warning::PlanWarning;
 use super::{Planner, Work};
 use crate::diagnostic::Problem;
 use crate::load::PlaybookContent;
+use crate::resolve::inventory::Inventory;
 
 /// Plays expanded over their hosts.
 pub(super) struct Expanded {
@@ -18,7 +23,15 @@ pub(super) struct Expanded {
 
 impl Planner {
     /// Expands all work; everything that is wrong with any of it is found.
-    pub(super) fn expand(&self, work: Work<'_>, has_inventory: bool) -> Expanded {
+    ///
+    /// `beside` has the inventory as it is for playbooks of some directories.
+    pub(super) fn expand(
+        &mut self,
+        work: Work<'_>,
+        has_inventory: bool,
+        beside: &HashMap<PathBuf, Arc<Inventory>>,
+    ) -> Expanded {
+        let whole = Arc::clone(&self.world);
         let mut known = Known::new();
         let mut plays = Vec::new();
         let (mut problems, mut warnings) = (Vec::new(), Vec::new());
@@ -30,6 +43,11 @@ impl Planner {
             Work::Playbooks(playbooks) => {
                 let mut number = 0;
                 for playbook in playbooks {
+                    let directory = whole.sources.get(playbook.file).directory.clone();
+                    self.world = match beside.get(&directory) {
+                        Some(inventory) => Arc::new(whole.with_inventory(inventory)),
+                        None => Arc::clone(&whole),
+                    };
                     match &playbook.content {
                         PlaybookContent::Requests(requests) => {
                             number += 1;
@@ -58,6 +76,7 @@ impl Planner {
                 }
             }
         }
+        self.world = whole;
         std::mem::take(&mut *self.downloads()).check(&mut problems);
         Expanded { plays, problems, warnings, has_plays }
     }

@@ -6,6 +6,7 @@
 
 mod about;
 mod action;
+mod ansible;
 mod base;
 mod collect;
 mod connection;
@@ -22,13 +23,14 @@ mod play;
 mod requests;
 pub mod show;
 pub mod spec;
+mod ssh_host;
 mod store;
 mod tags;
 mod task;
 mod transfer;
 mod warning;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -45,6 +47,8 @@ use crate::load::RawPlaybook;
 use crate::load::decode::{At, nearest};
 use crate::load::playbook::RawTask;
 use crate::load::source::Span;
+use crate::load::ssh_config::SshConfig;
+use crate::resolve::inventory::Inventory;
 use crate::resolve::pattern;
 use crate::resolve::scope::World;
 use crate::secret::Redactor;
@@ -67,6 +71,13 @@ pub struct PlanOptions {
     pub home: PathBuf,
     /// Whether an SSH agent can be reached.
     pub agent: bool,
+    /// The user's SSH configuration, which counts below the inventory.
+    pub ssh_config: Option<Arc<SshConfig>>,
+    /// Whether it is all right that no host is selected.
+    pub allow_no_hosts: bool,
+    /// The inventory as it is for playbooks in a directory of their own, with the
+    /// variables that stand beside them.
+    pub beside: HashMap<PathBuf, Arc<Inventory>>,
 }
 
 /// A plan, and what masks the secrets in it.
@@ -103,28 +114,32 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
         None => None,
     };
     let secrets = Arc::clone(&world.secrets);
-    let planner = Planner {
+    let mut planner = Planner {
         world,
         flags: Arc::new(options.flags),
         tags: options.tags,
         limit,
-        store: Arc::new(Store::new(options.home, options.agent, secrets)),
+        store: Arc::new(Store::new(options.home, options.agent, secrets, options.ssh_config)),
         seen_tags: Mutex::default(),
         downloads: Mutex::default(),
     };
-    let mut expanded = planner.expand(work, options.has_inventory);
+    let mut expanded = planner.expand(work, options.has_inventory, &options.beside);
     if planner.world.secrets.take_late() {
         // What templates made of it before it was known to be a secret is looked
         // at once more.
         planner.store.forget_warnings();
-        expanded = planner.expand(work, options.has_inventory);
+        expanded = planner.expand(work, options.has_inventory, &options.beside);
     }
     let Expanded { plays, mut problems, mut warnings, has_plays } = expanded;
     if has_plays && !options.has_inventory {
         problems.push(Problem::new(PlanError::NoInventory, None));
     }
     planner.check_tags(&mut problems);
-    if problems.is_empty() && plays.iter().all(|play| play.lanes.is_empty()) && has_plays {
+    if problems.is_empty()
+        && plays.iter().all(|play| play.lanes.is_empty())
+        && has_plays
+        && !options.allow_no_hosts
+    {
         let what = match &options.limit {
             Some(limit) => format!("the plays within `--limit {limit}`"),
             None => "any play".to_owned(),
@@ -151,7 +166,8 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
 /// # Errors
 /// What is wrong with the pattern, shown within it.
 pub fn select(world: &World, text: &str, name: &str) -> Result<Vec<HostName>, Vec<Problem>> {
-    pattern::select(&world.inventory, text).map_err(|errors| {
+    let here = |path: &str| world.path(path, None);
+    pattern::select(&world.inventory, text, &here).map_err(|errors| {
         let file = world.sources.add(name, Path::new("."), text.to_owned());
         let problem = |(error, range): (_, Range<usize>)| {
             Problem::new(error, Some(Span { file, start: range.start, len: range.len() }))

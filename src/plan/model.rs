@@ -31,7 +31,7 @@ pub struct PlannedPlay {
     pub name: Arc<str>,
     /// Its tasks, in order.
     pub tasks: Vec<Arc<TaskHeader>>,
-    /// One per host, in inventory order. No host has two.
+    /// One per host, in the order in which the pattern selects them. No host has two.
     pub lanes: Vec<Lane>,
 }
 

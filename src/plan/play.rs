@@ -87,7 +87,8 @@ impl Planner {
             return None;
         }
         let pattern = parts.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(",");
-        match pattern::select(&self.world.inventory, &pattern) {
+        let locate = |path: &str| self.world.path(path, at.span.map(|span| span.file));
+        match pattern::select(&self.world.inventory, &pattern, &locate) {
             Ok(mut hosts) => {
                 if let Some(limit) = &self.limit {
                     hosts.retain(|host| limit.contains(host));

@@ -8,6 +8,7 @@ use crate::credential::{KeyError, PrivateKey};
 use crate::diagnostic::Problem;
 use crate::load::layer::Layer;
 use crate::load::source::Sources;
+use crate::load::ssh_config::{SshConfig, SshHost};
 use crate::resolve::taint::KnownSecrets;
 use crate::secret::Secret;
 
@@ -20,6 +21,7 @@ pub(super) struct Store {
     home: PathBuf,
     agent: bool,
     secrets: Arc<KnownSecrets>,
+    ssh_config: Option<Arc<SshConfig>>,
     defaults: OnceLock<Vec<Arc<PrivateKey>>>,
     cache: Mutex<Cache>,
 }
@@ -36,8 +38,20 @@ struct Cache {
 impl Store {
     /// A store for a user's home directory; `agent` tells whether an SSH agent
     /// can be reached.
-    pub(super) fn new(home: PathBuf, agent: bool, secrets: Arc<KnownSecrets>) -> Self {
-        Self { home, agent, secrets, defaults: OnceLock::new(), cache: Mutex::default() }
+    pub(super) fn new(
+        home: PathBuf,
+        agent: bool,
+        secrets: Arc<KnownSecrets>,
+        ssh_config: Option<Arc<SshConfig>>,
+    ) -> Self {
+        let (defaults, cache) = (OnceLock::new(), Mutex::default());
+        Self { home, agent, secrets, ssh_config, defaults, cache }
+    }
+
+    /// What the user's SSH configuration says of a host.
+    pub(super) fn ssh_host(&self, host: &str, user: Option<&str>) -> SshHost {
+        let config = self.ssh_config.as_ref();
+        config.map(|config| config.host(host, user)).unwrap_or_default()
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {

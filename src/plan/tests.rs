@@ -64,8 +64,9 @@ impl Case<'_> {
         };
         let inventory = file("inventory.yml", self.inventory);
         let playbook = file("playbook.yml", self.playbook);
-        let raw = crate::load::inventory_files(sources, &[inventory]).map_err(collected)?;
-        let inventory = Inventory::build(raw).map_err(collected)?;
+        let inventory = inventory.display().to_string();
+        let loaded = crate::load::inventory::load(sources, &[inventory]).map_err(collected)?;
+        let inventory = Inventory::build(loaded.inventories).map_err(collected)?;
         let layer = |text: &&str| {
             let (file, vars) = crate::load::extra_vars(sources, text)?;
             crate::load::layer(file, vars).map(Arc::new)
@@ -91,6 +92,9 @@ impl Case<'_> {
             has_inventory: true,
             home: "/home/me".into(),
             agent: false,
+            allow_no_hosts: false,
+            ssh_config: None,
+            beside: std::collections::HashMap::new(),
         };
         plan(Arc::new(world), Work::Playbooks(&raw), options)
     }

@@ -33,4 +33,17 @@ pub enum PlanWarning {
         /// The key in backticks.
         what: String,
     },
+    /// A file beside the inventory or the playbook cannot be read.
+    #[error("`{file}` is encrypted by Ansible Vault: its variables are not known")]
+    #[diagnostic(
+        code(plan::encrypted_vars),
+        severity(Warning),
+        help(
+            "decrypt it, or take the values from `{{{{ vault('PATH') }}}}` or `{{{{ env('NAME') }}}}`"
+        )
+    )]
+    EncryptedVars {
+        /// The file.
+        file: String,
+    },
 }

@@ -131,6 +131,28 @@ impl World {
         left > 0
     }
 
+    /// The same world over another view of the inventory: the hosts and groups are
+    /// the same, the variables may differ.
+    #[must_use]
+    pub fn with_inventory(&self, inventory: &Arc<Inventory>) -> Self {
+        Self {
+            environment: self.environment.clone(),
+            inventory: Arc::clone(inventory),
+            sources: Arc::clone(&self.sources),
+            extra: self.extra.clone(),
+            home: self.home.clone(),
+            vault: Arc::clone(&self.vault),
+            secrets: Arc::clone(&self.secrets),
+            run_id: Arc::clone(&self.run_id),
+            groups: self.groups.clone(),
+            project: self.project.clone(),
+            is_runner: self.is_runner,
+            names: OnceLock::new(),
+            comparisons: AtomicUsize::new(MOST_COMPARISONS),
+            endless: Mutex::default(),
+        }
+    }
+
     /// Whether some host of the inventory has a variable of this name.
     pub(super) fn is_defined_somewhere(&self, name: &str) -> bool {
         let names = self.names.get_or_init(|| {
