@@ -5,10 +5,11 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::cli::{
-    Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, OutputArgs, OutputFormat, PlanFormat,
-    SchemaKind, TaskArgs,
+    Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, ListArgs, OutputArgs, OutputFormat,
+    PlanFormat, SchemaKind, TaskArgs,
 };
 use crate::execute::CanaryMode;
+use crate::plan::show::Listing;
 use crate::report::Verbosity;
 
 /// One invocation.
@@ -22,6 +23,8 @@ pub enum Invocation {
         inventory: InventoryConfig,
         /// Which tasks.
         tasks: TaskConfig,
+        /// What to list instead of running.
+        list: Listing,
         /// How to connect.
         connect: ConnectConfig,
         /// What to print.
@@ -119,6 +122,8 @@ pub struct TaskConfig {
     pub tags: Vec<String>,
     /// Tags that exclude a task.
     pub skip_tags: Vec<String>,
+    /// The name of the task to begin with, or a glob.
+    pub start_at: Option<String>,
 }
 
 /// How to connect.
@@ -182,6 +187,7 @@ impl From<Cli> for Invocation {
                 playbooks: args.playbooks,
                 inventory: args.inventory.into(),
                 tasks: args.tasks.into(),
+                list: args.list.into(),
                 connect: args.connect.into(),
                 output: args.output.into(),
             },
@@ -241,7 +247,13 @@ impl From<InventoryArgs> for InventoryConfig {
 
 impl From<TaskArgs> for TaskConfig {
     fn from(args: TaskArgs) -> Self {
-        Self { tags: args.tags, skip_tags: args.skip_tags }
+        Self { tags: args.tags, skip_tags: args.skip_tags, start_at: args.start_at_task }
+    }
+}
+
+impl From<ListArgs> for Listing {
+    fn from(args: ListArgs) -> Self {
+        Self { hosts: args.list_hosts, tasks: args.list_tasks, tags: args.list_tags }
     }
 }
 

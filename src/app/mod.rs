@@ -15,7 +15,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::cli::PlanFormat;
+use crate::cli::{OutputFormat, PlanFormat};
 use crate::config::{AdHoc, Ask, ConnectConfig, Invocation, SecretAccess};
 use crate::diagnostic::{self, Problem, Problems, RenderStyle};
 use crate::exit_code::ExitCode;
@@ -43,12 +43,27 @@ const UNREAD: SecretAccess = SecretAccess::Unread;
 
 fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, Problems> {
     match invocation {
-        Invocation::Run { playbooks, inventory, tasks, connect, output } => {
+        Invocation::Run { playbooks, inventory, tasks, list, connect, output } => {
             let loaded = load(sources, &playbooks);
+            let secrets = if list.is_empty() { READ } else { UNREAD };
             let prepare = |connect: &ConnectConfig| {
-                Prepared::new(sources, &inventory, Some(&tasks), connect, READ)
+                Prepared::new(sources, &inventory, Some(&tasks), connect, secrets)
             };
             let (prepared, (paths, raw)) = together(prepare, loaded, &connect)?;
+            if !list.is_empty() {
+                let planned = prepared.plan(Work::Playbooks(&raw))?;
+                let redactor = Redactor::new(&planned.secrets);
+                print(&match output.format {
+                    OutputFormat::Text => show::list(&planned.plan, list, &redactor),
+                    OutputFormat::Json => {
+                        format!("{:#}\n", show::list_json(&planned.plan, list, &redactor))
+                    }
+                    OutputFormat::Ndjson => {
+                        format!("{}\n", show::list_json(&planned.plan, list, &redactor))
+                    }
+                });
+                return Ok(ExitCode::Success);
+            }
             let source = provenance::of(sources, &raw, &paths, &inventory.sources);
             let planned = prepared.plan(Work::Playbooks(&raw))?;
             run::run("run", planned, source, &prepared, &connect, &output)

@@ -12,6 +12,7 @@ use rayon::ScopeFifo;
 
 use super::Context;
 use super::attempt::{Attempt, Gathered, interrupted};
+use super::barrier::{Barrier, Failed, Shared, Turn, not_run};
 use super::canary::Credential;
 use super::connections::Connections;
 use super::parking::{CloseOnPanic, Parking};
@@ -19,7 +20,7 @@ use super::record::{masked_failure, masked_name, now, registered, seconds};
 use super::verdict::outcome_of;
 use crate::event::{Event, Outcome, TaskRecord};
 use crate::failure::{ErrorCode, Failure};
-use crate::plan::model::{Lane, PlannedTask, Registered, Resolution, Step, TaskBody};
+use crate::plan::model::{Lane, Notify, PlannedTask, Registered, Resolution, Role, Step, TaskBody};
 
 /// What a host keeps from play to play.
 #[derive(Default)]
@@ -32,21 +33,45 @@ pub(super) struct HostState {
     stopped_by: Option<Arc<str>>,
 }
 
-/// A lane at work. While it waits for a password to be proven, this is all there
-/// is of it: no thread.
+impl HostState {
+    /// Whether the host is still in the run.
+    pub(super) fn is_in_play(&self) -> bool {
+        self.stopped_by.is_none()
+    }
+}
+
+/// A lane at work. While it waits for a password to be proven, or for other hosts,
+/// this is all there is of it: no thread.
 pub(super) struct LaneRun<'a> {
     context: Context<'a>,
     parking: &'a Parking<'a>,
-    /// Where the lane stands in the play.
+    barrier: &'a Barrier<'a>,
+    /// Where the lane stands in its batch.
     pub(super) place: usize,
     lane: &'a Lane,
     host: &'a mut HostState,
     /// Index of the task to begin next.
     next: usize,
     worst: Outcome,
+    /// The handlers that were notified, by their places among the lane's tasks.
+    notified: HashSet<usize>,
+    /// Those that the task being run notifies if it changes something.
+    notices: Vec<usize>,
+    /// Why the host runs no further task, where that is due to another host.
+    halted: Option<Failure>,
     /// The passwords on trial that the task to begin next may use, once there is
     /// room for it.
     pub(super) entered: Option<Vec<Credential>>,
+}
+
+/// Whom a host runs a task for.
+enum Part {
+    /// Itself, as hosts do unless the task says otherwise.
+    ForItself,
+    /// All of its batch.
+    ForAll,
+    /// Nobody: another host has run it, and this is how it went.
+    Follower(Arc<Shared>),
 }
 
 /// How a task went, before it is put on record.
@@ -62,26 +87,48 @@ impl<'a> LaneRun<'a> {
     pub(super) fn new(
         context: Context<'a>,
         parking: &'a Parking<'a>,
+        barrier: &'a Barrier<'a>,
         place: usize,
         lane: &'a Lane,
         host: &'a mut HostState,
     ) -> Self {
-        let worst = Outcome::Skipped;
-        Self { context, parking, place, lane, host, next: 0, worst, entered: None }
+        Self {
+            context,
+            parking,
+            barrier,
+            place,
+            lane,
+            host,
+            next: 0,
+            worst: Outcome::Skipped,
+            notified: HashSet::new(),
+            notices: Vec::new(),
+            halted: None,
+            entered: None,
+        }
     }
 
-    /// Runs every task to its end, or as far as the passwords go that it may use:
-    /// then `parking` has the lane.
+    /// Runs every task to its end, or as far as the passwords go that it may use,
+    /// or as far as other hosts let it: then `parking` or `barrier` has the lane.
     pub(super) fn run(self, scope: &ScopeFifo<'a>) {
-        let _others = CloseOnPanic::new(self.parking);
+        let _others = CloseOnPanic::new(self.parking, self.barrier);
         self.go_on(scope);
     }
 
     fn go_on(mut self, scope: &ScopeFifo<'a>) {
         let lane = self.lane;
         while let Some(task) = lane.tasks.get(self.next) {
+            let mut part = Part::ForItself;
+            if task.header.run_once && self.reason_not_to_run().is_none() {
+                let index = self.next;
+                (self, part) = match self.barrier.turn(self, index) {
+                    Turn::Wait => return,
+                    Turn::Run(lane) => (lane, Part::ForAll),
+                    Turn::Follow(lane, shared) => (lane, Part::Follower(shared)),
+                };
+            }
             let began = (now(), Instant::now());
-            let conclusion = match self.steps_to_run(task) {
+            let conclusion = match self.steps_to_run(task, &part) {
                 Ok(steps) => {
                     let Some(ready) = self.enter_or_wait(&steps) else { return };
                     self = ready;
@@ -100,9 +147,16 @@ impl<'a> LaneRun<'a> {
             let record = self.put_on_record(task, began, conclusion);
             self.worst =
                 self.worst.worst(if record.ignored { Outcome::Ok } else { record.outcome });
+            let (name, outcome) = (record.name.clone(), record.outcome);
             self.emit(|play, host| Event::TaskFinished { play, host, record: Box::new(record) });
+            self.tell_others(task, name, outcome, &part, scope);
             self.next += 1;
+            match self.barrier.arrive(self, scope) {
+                Some(lane) => self = lane,
+                None => return,
+            }
         }
+        self.barrier.leave(self.place, None, scope);
         let closed = guarded(|| self.host.connections.end_play());
         if let Err(failure) = closed {
             let message = masked_failure(&self.context.options.redactor, failure).message;
@@ -113,14 +167,39 @@ impl<'a> LaneRun<'a> {
     }
 
     /// What there is to do for the task, or how it ends without being begun.
-    fn steps_to_run<'t>(&self, task: &'t PlannedTask) -> Result<Cow<'t, [Step]>, Box<Conclusion>> {
+    fn steps_to_run<'t>(
+        &mut self,
+        task: &'t PlannedTask,
+        part: &Part,
+    ) -> Result<Cow<'t, [Step]>, Box<Conclusion>> {
         let without_attempt =
             |outcome, error| Err(Box::new(Conclusion::without_attempt(outcome, error)));
         if let Some(reason) = self.reason_not_to_run() {
             return without_attempt(Outcome::Cancelled, Some(reason));
         }
+        self.notices.clear();
+        if let Part::Follower(shared) = part {
+            self.halted = shared.failure.clone();
+            return match shared.failure.clone() {
+                None => without_attempt(Outcome::Skipped, None),
+                failure => without_attempt(Outcome::Cancelled, failure),
+            };
+        }
+        if task.header.role == Role::Handler && !self.notified.contains(&self.next) {
+            return without_attempt(Outcome::Skipped, None);
+        }
         match guarded(|| self.steps_of(task)).and_then(|steps| steps) {
-            Ok(steps) if steps.iter().any(|step| !step.skip) => Ok(steps),
+            Ok(steps) if steps.iter().any(|step| !step.skip) => {
+                // Asked before anything runs: a handler that is not there is better
+                // known before the change than after it.
+                match guarded(|| self.notices_of(task)).and_then(|notices| notices) {
+                    Ok(notices) => self.notices = notices,
+                    Err(failure) => {
+                        return without_attempt(outcome_of(failure.code), Some(failure));
+                    }
+                }
+                Ok(steps)
+            }
             Ok(_) => without_attempt(Outcome::Skipped, None),
             Err(failure) => without_attempt(outcome_of(failure.code), Some(failure)),
         }
@@ -163,11 +242,53 @@ impl<'a> LaneRun<'a> {
 
     fn reason_not_to_run(&self) -> Option<Failure> {
         if let Some(task) = &self.host.stopped_by {
-            let message = format!("not run, because `{task}` failed");
-            return Some(Failure::new(ErrorCode::Cancelled, message));
+            return Some(not_run(format!("`{task}` failed")));
+        }
+        if self.halted.is_some() {
+            return self.halted.clone();
         }
         let is_cancelled = self.context.options.cancel.is_cancelled();
-        is_cancelled.then(interrupted).or_else(|| self.context.canaries.stopped())
+        is_cancelled
+            .then(interrupted)
+            .or_else(|| self.context.canaries.stopped())
+            .or_else(|| self.context.abort.get().cloned())
+    }
+
+    /// Lets the other hosts of the batch know how the task `name` ended, as far as
+    /// that matters to them.
+    fn tell_others(
+        &mut self,
+        task: &PlannedTask,
+        name: Arc<str>,
+        outcome: Outcome,
+        part: &Part,
+        scope: &ScopeFifo<'a>,
+    ) {
+        let failed = self.host.stopped_by.is_some();
+        let host = &self.lane.host;
+        let register = task.header.register.as_ref();
+        match part {
+            Part::ForItself => {}
+            Part::ForAll => {
+                let did = if failed { "failed" } else { "did not run" };
+                let is_over = failed || outcome == Outcome::Cancelled;
+                let shared = Shared {
+                    value: register.and_then(|name| self.host.registered.get(name).cloned()),
+                    failure: is_over
+                        .then(|| not_run(format!("`{name}` {did} on `{host}` (`run_once`)"))),
+                };
+                self.barrier.share(self.next, shared, scope);
+            }
+            Part::Follower(shared) => {
+                if let (Some(name), Some(value)) = (register, &shared.value) {
+                    self.host.registered.insert(name.clone(), value.clone());
+                }
+            }
+        }
+        if self.reason_not_to_run().is_some() {
+            let failed = failed.then(|| Failed { host: host.clone(), task: name });
+            self.barrier.leave(self.place, failed, scope);
+        }
     }
 
     /// What the task has to do on this host; nothing where it is skipped.
@@ -185,12 +306,21 @@ impl<'a> LaneRun<'a> {
         })
     }
 
+    /// The handlers that the task notifies if it changes something.
+    fn notices_of(&self, task: &PlannedTask) -> Result<Vec<usize>, Failure> {
+        match &task.notify {
+            Notify::Known(places) => Ok(places.clone()),
+            Notify::Deferred(later) => later.resolve(&self.host.registered),
+        }
+    }
+
     /// Tries the task once. Trying again, until a condition holds, is a loop
     /// around this.
     fn attempt(&mut self, task: &PlannedTask, steps: &[Step], scope: &ScopeFifo<'a>) -> Conclusion {
         let (id, name) = (task.header.id.clone(), self.name_of(task));
         self.emit(|play, host| Event::TaskStarted { play, host, task: id, name });
         let mut gathered = Gathered::default();
+        let next = self.step_after();
         let (parking, canaries) = (self.parking, self.context.canaries);
         let cancel = &self.context.options.cancel;
         let attempt = Attempt {
@@ -200,7 +330,7 @@ impl<'a> LaneRun<'a> {
             gathered: &mut gathered,
             keep_values: task.header.register.is_some(),
             wake: &|| parking.wake(canaries, cancel, scope),
-            next: step_after(self.lane, self.next),
+            next,
         };
         if let Err(failure) = guarded(|| attempt.run(steps)) {
             gathered.faults.add(failure);
@@ -225,6 +355,9 @@ impl<'a> LaneRun<'a> {
         let ignored = outcome.is_failure() && header.ignore_errors;
         if outcome.is_failure() && !ignored {
             self.host.stopped_by = Some(name.clone());
+        }
+        if outcome == Outcome::Changed {
+            self.notified.extend(self.notices.drain(..));
         }
         if let Some(register) = &header.register
             && outcome != Outcome::Cancelled
@@ -251,6 +384,30 @@ impl<'a> LaneRun<'a> {
         masked_name(&self.context.options.redactor, &task.name)
     }
 
+    /// The first step after the task at hand, if it is known by now that it is next.
+    fn step_after(&self) -> Option<&'a Step> {
+        let tasks = &self.lane.tasks;
+        for (place, task) in tasks.iter().enumerate().skip(self.next + 1) {
+            // What other hosts do may keep it from being run here.
+            if self.barrier.is_strict() || task.header.run_once {
+                return None;
+            }
+            if task.header.role == Role::Handler && !self.notified.contains(&place) {
+                continue;
+            }
+            match &task.body {
+                TaskBody::Skipped => {}
+                TaskBody::Ready(steps) => {
+                    if let Some(step) = steps.iter().find(|step| !step.skip) {
+                        return Some(step);
+                    }
+                }
+                TaskBody::Deferred(_) => return None,
+            }
+        }
+        None
+    }
+
     fn emit(&self, event: impl FnOnce(usize, Arc<str>) -> Event) {
         self.context.emit(event(self.context.play, self.lane.host.clone()));
     }
@@ -260,22 +417,6 @@ impl Conclusion {
     fn without_attempt(outcome: Outcome, error: Option<Failure>) -> Self {
         Self { outcome, error, attempts: 0, gathered: Gathered::default() }
     }
-}
-
-/// The first step after task `index`, if it is known by now.
-fn step_after(lane: &Lane, index: usize) -> Option<&Step> {
-    for task in &lane.tasks[index + 1..] {
-        match &task.body {
-            TaskBody::Skipped => {}
-            TaskBody::Ready(steps) => {
-                if let Some(step) = steps.iter().find(|step| !step.skip) {
-                    return Some(step);
-                }
-            }
-            TaskBody::Deferred(_) => return None,
-        }
-    }
-    None
 }
 
 /// Turns a panic into a failure: a defect met on one host must not end the run

@@ -5,6 +5,7 @@
 //! globs, but not what hosts or templates mean.
 
 mod ansible;
+pub mod batch;
 mod check;
 pub mod credential_ref;
 pub mod decode;
@@ -12,6 +13,7 @@ mod document;
 mod error;
 mod extra_vars;
 mod file;
+mod import;
 pub mod inventory;
 pub mod layer;
 mod mapping;
@@ -25,6 +27,7 @@ pub mod source;
 pub mod values;
 mod walk;
 
+pub(crate) use check::handler_help;
 pub use document::{Format, document, to_yaml};
 pub use error::LoadError;
 pub use extra_vars::extra_vars;
@@ -46,7 +49,9 @@ use source::FileId;
 pub struct RawPlaybook {
     /// The file.
     pub file: FileId,
-    /// What it holds.
+    /// The files that it imports, and those that these import, in the order of reading.
+    pub imports: Vec<FileId>,
+    /// What it holds, with what it imports.
     pub content: PlaybookContent,
 }
 

@@ -20,8 +20,11 @@ pub(super) fn check<'s>(
     problems: &mut Vec<Problem>,
 ) {
     let mut targets: BTreeMap<&Path, Vec<(&str, &str)>> = BTreeMap::new();
-    for lane in &play.lanes {
-        for task in &lane.tasks {
+    let firsts: Vec<usize> = play.batches().map(|batch| batch.start).collect();
+    for (place, lane) in play.lanes.iter().enumerate() {
+        // One host of each batch runs a task of `run_once`.
+        let is_first = firsts.contains(&place);
+        for task in lane.tasks.iter().filter(|task| is_first || !task.header.run_once) {
             let TaskBody::Ready(steps) = &task.body else { continue };
             for step in steps.iter().filter(|step| !step.skip) {
                 if let Action::FileTransfer(spec) = &step.action

@@ -6,11 +6,13 @@
 
 mod action;
 mod base;
+mod batch;
 mod collect;
 mod connection;
 mod deferred;
 mod downloads;
 mod error;
+mod handlers;
 mod identity;
 mod login;
 mod merge;
@@ -20,6 +22,7 @@ mod play;
 mod requests;
 pub mod show;
 pub mod spec;
+mod start;
 mod store;
 mod tags;
 mod task;
@@ -44,6 +47,7 @@ use crate::load::{PlaybookContent, RawPlaybook};
 use crate::resolve::pattern;
 use crate::resolve::scope::World;
 use crate::secret::Secret;
+use start::Start;
 use store::Store;
 
 /// What to plan with.
@@ -53,6 +57,8 @@ pub struct PlanOptions {
     pub flags: FlagArgs,
     /// `--tags` and `--skip-tags`.
     pub tags: TagFilter,
+    /// `--start-at-task`: a name, or a glob.
+    pub start_at: Option<String>,
     /// `--limit`.
     pub limit: Option<String>,
     /// Whether an inventory was given at all.
@@ -98,6 +104,7 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
         world,
         flags: Arc::new(options.flags),
         tags: options.tags,
+        start: Start::at(options.start_at),
         limit,
         store: Arc::new(Store::new(options.home, options.agent)),
         seen_tags: Mutex::default(),
@@ -135,6 +142,9 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
         problems.push(Problem::new(PlanError::NoInventory, None));
     }
     planner.check_tags(&mut problems);
+    if options.has_inventory || !has_plays {
+        planner.start.check(&mut problems);
+    }
     if problems.is_empty() && plays.iter().all(|play| play.lanes.is_empty()) && has_plays {
         let what = match &options.limit {
             Some(limit) => format!("the plays within `--limit {limit}`"),
@@ -174,6 +184,7 @@ struct Planner {
     world: Arc<World>,
     flags: Arc<FlagArgs>,
     tags: TagFilter,
+    start: Start,
     limit: Option<BTreeSet<HostName>>,
     store: Arc<Store>,
     seen_tags: Mutex<BTreeSet<String>>,
