@@ -53,6 +53,10 @@ impl Prepared {
             Arc::clone(&run_id),
             home.clone(),
         );
+        let world = match &inventory.defaults {
+            Some(layer) => world.with_project(Arc::clone(layer)),
+            None => world,
+        };
         let world = match secrets {
             SecretAccess::Unread => world,
             SecretAccess::Read => {

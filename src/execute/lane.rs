@@ -12,15 +12,16 @@ use rayon::ScopeFifo;
 
 use super::Context;
 use super::attempt::{Attempt, Gathered, interrupted};
-use super::barrier::{Barrier, Failed, Shared, Turn, not_run};
+use super::barrier::{Barrier, not_run};
 use super::canary::Credential;
 use super::connections::Connections;
 use super::parking::{CloseOnPanic, Parking};
 use super::record::{masked_failure, masked_name, now, registered, seconds};
+use super::together::Part;
 use super::verdict::outcome_of;
 use crate::event::{Event, Outcome, TaskRecord};
 use crate::failure::{ErrorCode, Failure};
-use crate::plan::model::{Lane, Notify, PlannedTask, Registered, Resolution, Role, Step, TaskBody};
+use crate::plan::model::{Lane, PlannedTask, Registered, Resolution, Role, Step, TaskBody};
 
 /// What a host keeps from play to play.
 #[derive(Default)]
@@ -30,7 +31,7 @@ pub(super) struct HostState {
     /// The warnings that the user has seen about this host.
     pub(super) warned: HashSet<String>,
     /// The task whose failure took the host out of the run.
-    stopped_by: Option<Arc<str>>,
+    pub(super) stopped_by: Option<Arc<str>>,
 }
 
 impl HostState {
@@ -45,16 +46,16 @@ impl HostState {
 pub(super) struct LaneRun<'a> {
     context: Context<'a>,
     parking: &'a Parking<'a>,
-    barrier: &'a Barrier<'a>,
+    pub(super) barrier: &'a Barrier<'a>,
     /// Where the lane stands in its batch.
     pub(super) place: usize,
-    lane: &'a Lane,
-    host: &'a mut HostState,
+    pub(super) lane: &'a Lane,
+    pub(super) host: &'a mut HostState,
     /// Index of the task to begin next.
-    next: usize,
+    pub(super) next: usize,
     worst: Outcome,
     /// The handlers that were notified, by their places among the lane's tasks.
-    notified: HashSet<usize>,
+    pub(super) notified: HashSet<usize>,
     /// Those that the task being run notifies if it changes something.
     notices: Vec<usize>,
     /// Why the host runs no further task, where that is due to another host.
@@ -62,16 +63,6 @@ pub(super) struct LaneRun<'a> {
     /// The passwords on trial that the task to begin next may use, once there is
     /// room for it.
     pub(super) entered: Option<Vec<Credential>>,
-}
-
-/// Whom a host runs a task for.
-enum Part {
-    /// Itself, as hosts do unless the task says otherwise.
-    ForItself,
-    /// All of its batch.
-    ForAll,
-    /// Nobody: another host has run it, and this is how it went.
-    Follower(Arc<Shared>),
 }
 
 /// How a task went, before it is put on record.
@@ -118,15 +109,11 @@ impl<'a> LaneRun<'a> {
     fn go_on(mut self, scope: &ScopeFifo<'a>) {
         let lane = self.lane;
         while let Some(task) = lane.tasks.get(self.next) {
-            let mut part = Part::ForItself;
-            if task.header.run_once && self.reason_not_to_run().is_none() {
-                let index = self.next;
-                (self, part) = match self.barrier.turn(self, index) {
-                    Turn::Wait => return,
-                    Turn::Run(lane) => (lane, Part::ForAll),
-                    Turn::Follow(lane, shared) => (lane, Part::Follower(shared)),
-                };
-            }
+            let part;
+            (self, part) = match self.take_part(task) {
+                Some(taken) => taken,
+                None => return,
+            };
             let began = (now(), Instant::now());
             let conclusion = match self.steps_to_run(task, &part) {
                 Ok(steps) => {
@@ -240,7 +227,7 @@ impl<'a> LaneRun<'a> {
         self.parking.wake(self.context.canaries, &self.context.options.cancel, scope);
     }
 
-    fn reason_not_to_run(&self) -> Option<Failure> {
+    pub(super) fn reason_not_to_run(&self) -> Option<Failure> {
         if let Some(task) = &self.host.stopped_by {
             return Some(not_run(format!("`{task}` failed")));
         }
@@ -252,43 +239,6 @@ impl<'a> LaneRun<'a> {
             .then(interrupted)
             .or_else(|| self.context.canaries.stopped())
             .or_else(|| self.context.abort.get().cloned())
-    }
-
-    /// Lets the other hosts of the batch know how the task `name` ended, as far as
-    /// that matters to them.
-    fn tell_others(
-        &mut self,
-        task: &PlannedTask,
-        name: Arc<str>,
-        outcome: Outcome,
-        part: &Part,
-        scope: &ScopeFifo<'a>,
-    ) {
-        let failed = self.host.stopped_by.is_some();
-        let host = &self.lane.host;
-        let register = task.header.register.as_ref();
-        match part {
-            Part::ForItself => {}
-            Part::ForAll => {
-                let did = if failed { "failed" } else { "did not run" };
-                let is_over = failed || outcome == Outcome::Cancelled;
-                let shared = Shared {
-                    value: register.and_then(|name| self.host.registered.get(name).cloned()),
-                    failure: is_over
-                        .then(|| not_run(format!("`{name}` {did} on `{host}` (`run_once`)"))),
-                };
-                self.barrier.share(self.next, shared, scope);
-            }
-            Part::Follower(shared) => {
-                if let (Some(name), Some(value)) = (register, &shared.value) {
-                    self.host.registered.insert(name.clone(), value.clone());
-                }
-            }
-        }
-        if self.reason_not_to_run().is_some() {
-            let failed = failed.then(|| Failed { host: host.clone(), task: name });
-            self.barrier.leave(self.place, failed, scope);
-        }
     }
 
     /// What the task has to do on this host; nothing where it is skipped.
@@ -304,14 +254,6 @@ impl<'a> LaneRun<'a> {
                 }
             },
         })
-    }
-
-    /// The handlers that the task notifies if it changes something.
-    fn notices_of(&self, task: &PlannedTask) -> Result<Vec<usize>, Failure> {
-        match &task.notify {
-            Notify::Known(places) => Ok(places.clone()),
-            Notify::Deferred(later) => later.resolve(&self.host.registered),
-        }
     }
 
     /// Tries the task once. Trying again, until a condition holds, is a loop
@@ -382,30 +324,6 @@ impl<'a> LaneRun<'a> {
 
     fn name_of(&self, task: &PlannedTask) -> Arc<str> {
         masked_name(&self.context.options.redactor, &task.name)
-    }
-
-    /// The first step after the task at hand, if it is known by now that it is next.
-    fn step_after(&self) -> Option<&'a Step> {
-        let tasks = &self.lane.tasks;
-        for (place, task) in tasks.iter().enumerate().skip(self.next + 1) {
-            // What other hosts do may keep it from being run here.
-            if self.barrier.is_strict() || task.header.run_once {
-                return None;
-            }
-            if task.header.role == Role::Handler && !self.notified.contains(&place) {
-                continue;
-            }
-            match &task.body {
-                TaskBody::Skipped => {}
-                TaskBody::Ready(steps) => {
-                    if let Some(step) = steps.iter().find(|step| !step.skip) {
-                        return Some(step);
-                    }
-                }
-                TaskBody::Deferred(_) => return None,
-            }
-        }
-        None
     }
 
     fn emit(&self, event: impl FnOnce(usize, Arc<str>) -> Event) {

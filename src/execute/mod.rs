@@ -28,6 +28,7 @@ mod connections;
 mod lane;
 mod parking;
 mod record;
+mod together;
 mod verdict;
 mod watch;
 

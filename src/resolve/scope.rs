@@ -26,6 +26,8 @@ pub struct World {
     pub sources: Arc<Sources>,
     /// `--extra-vars`, which win over everything.
     pub extra: Vec<Arc<Layer>>,
+    /// What the project file says of every host; everything else wins over it.
+    pub project: Option<Arc<Layer>>,
     /// The user's home directory, for `~`.
     pub home: PathBuf,
     /// The secrets that references mean.
@@ -55,7 +57,24 @@ impl World {
         let environment = engine::environment();
         let names = OnceLock::new();
         let vault = Arc::new(Vault::unread());
-        Self { environment, inventory, sources, extra, home, vault, run_id, groups, names }
+        Self {
+            environment,
+            inventory,
+            sources,
+            extra,
+            project: None,
+            home,
+            vault,
+            run_id,
+            groups,
+            names,
+        }
+    }
+
+    /// The same world with a project's variables and request defaults.
+    #[must_use]
+    pub fn with_project(self, layer: Arc<Layer>) -> Self {
+        Self { project: Some(layer), ..self }
     }
 
     /// The same world with secrets to read. Without this none are read.
@@ -114,14 +133,15 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// The variables that a host has from the inventory alone.
+    /// The variables that a host has from the project file and the inventory alone.
     #[must_use]
     pub fn of_host(world: &Arc<World>, host: &HostName) -> Self {
-        let layers = world.inventory.host(host).map(|(_, host)| host.layers.clone());
+        let own = world.inventory.host(host).map(|(_, host)| host.layers.iter().cloned());
+        let layers = world.project.iter().cloned().chain(own.into_iter().flatten());
         Self {
             world: Arc::clone(world),
             host: Arc::clone(host),
-            layers: layers.unwrap_or_default(),
+            layers: layers.collect(),
             play_hosts: Value::from(Vec::<String>::new()),
             registers: Arc::default(),
             advice: None,
