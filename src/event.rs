@@ -20,6 +20,12 @@ pub type HostName = Arc<str>;
 /// handlers of a play are counted by themselves, as `2.h1`.
 pub type TaskId = Arc<str>;
 
+/// Whether a task of this id is a handler.
+#[must_use]
+pub fn is_handler(task: &str) -> bool {
+    task.rsplit('.').next().is_some_and(|place| place.starts_with('h'))
+}
+
 /// How one task of one host ended. Every planned task ends in exactly one.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,

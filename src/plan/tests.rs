@@ -2,6 +2,7 @@
 
 mod precedence;
 mod proof;
+mod together;
 mod values;
 
 use std::path::Path;
