@@ -3,6 +3,7 @@
 //! What is imported keeps its own places, so that errors point into the imported
 //! file, and relative paths in it start at its own directory.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::check;
@@ -20,6 +21,9 @@ pub(super) struct Importer<'s> {
     sources: &'s Sources,
     /// The files being read, outermost first: their canonical paths.
     within: Vec<PathBuf>,
+    /// The imported files by their canonical paths: each is read once, so that what
+    /// is wrong with one is told once.
+    read: HashMap<PathBuf, FileId>,
     /// Every file that was imported, in order.
     pub(super) files: Vec<FileId>,
     pub(super) problems: Vec<Problem>,
@@ -30,7 +34,7 @@ impl<'s> Importer<'s> {
     pub(super) fn new(sources: &'s Sources, file: FileId) -> Self {
         let source = sources.get(file);
         let within = vec![canonical(Path::new(&source.name))];
-        Self { sources, within, files: Vec::new(), problems: Vec::new() }
+        Self { sources, within, read: HashMap::new(), files: Vec::new(), problems: Vec::new() }
     }
 
     /// The plays, with those that they import.
@@ -86,7 +90,9 @@ impl<'s> Importer<'s> {
             return Vec::new(); // Reported where it stands.
         }
         let path = self.path_of(import);
-        let file = match self.sources.read(&path) {
+        let canonical = canonical(&path);
+        let known = self.read.get(&canonical).copied();
+        let file = match known.map_or_else(|| self.sources.read(&path), Ok) {
             Ok(file) => file,
             Err(error) => {
                 let error = unreadable(&path, &error).with_help(
@@ -96,15 +102,16 @@ impl<'s> Importer<'s> {
                 return Vec::new();
             }
         };
-        let canonical = canonical(&path);
         if let Some(at) = self.within.iter().position(|path| *path == canonical) {
             let chain = self.within[at..].iter().chain([&canonical]);
             let chain: Vec<_> = chain.map(|path| shown(path)).collect();
-            let error = LoadError::ImportLoop { path: shown(&path), chain: chain.join("` → `") };
+            let error = LoadError::ImportLoop { path: shown(&canonical), chain: chain.join("` → `") };
             self.problems.push(Problem::new(error, import.span));
             return Vec::new();
         }
-        self.files.push(file);
+        if self.read.insert(canonical.clone(), file).is_none() {
+            self.files.push(file);
+        }
         let format = Format::of(&self.sources.get(file).name, "");
         let node = match document(self.sources, file, format) {
             Ok(node) => node,
