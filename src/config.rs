@@ -166,6 +166,9 @@ impl ConnectConfig {
 pub enum SecretAccess {
     /// Check references in form; nothing is read.
     Unread,
+    /// The same, on a machine that need not have what a run takes from its own:
+    /// environment variables, private keys, an agent.
+    Elsewhere,
     /// Read them.
     Read,
 }

@@ -23,6 +23,7 @@ pub mod event;
 pub mod execute;
 pub mod exit_code;
 pub mod failure;
+pub mod lint;
 pub mod load;
 pub mod plan;
 pub mod record;

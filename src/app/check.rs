@@ -9,12 +9,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::prepare::Prepared;
-use super::{complain, draw, print};
+use super::{complain, draw, print, provenance};
 use crate::cli::CheckFormat;
 use crate::config::{ConnectConfig, InventoryConfig, SecretAccess, TaskConfig};
 use crate::diagnostic::finding::{Finding, findings};
 use crate::diagnostic::{Problem, Problems, format};
 use crate::exit_code::ExitCode;
+use crate::lint;
 use crate::load::source::Sources;
 use crate::load::{CheckedFile, PlaybookContent, RawPlaybook};
 use crate::plan::{Planned, Work};
@@ -73,6 +74,8 @@ pub(super) fn check(
             None
         }
     };
+    // What only some hosts and tasks show says nothing of the playbook.
+    let is_whole = tasks.tags.is_empty() && tasks.skip_tags.is_empty() && inventory.limit.is_none();
     for (path, playbook) in &playbooks {
         let needs_inventory = matches!(playbook.content, PlaybookContent::Plays(_));
         match &prepared {
@@ -81,13 +84,19 @@ pub(super) fn check(
                     Err(errors) => checked.problems.extend(errors.iter().cloned()),
                     Ok(planned) => {
                         checked.problems.extend(planned.warnings.iter().cloned());
+                        let whole = is_whole.then_some(&planned.plan);
+                        checked.problems.extend(lint::playbook(sources, playbook, whole));
                         checked.sound(path, proven(&planned));
                     }
                 }
             }
-            _ => checked.sound(path, Content::Form),
+            _ => {
+                checked.problems.extend(lint::playbook(sources, playbook, None));
+                checked.sound(path, Content::Form);
+            }
         }
     }
+    checked.problems.extend(lint::plain_secrets(sources, provenance::is_under_git));
     checked
 }
 

@@ -59,6 +59,7 @@ impl Prepared {
         };
         let world = match secrets {
             SecretAccess::Unread => world,
+            SecretAccess::Elsewhere => world.from_elsewhere(),
             SecretAccess::Read => {
                 let client = VaultClient::new(Environment::read(&home));
                 world.with_vault(Arc::new(Vault::live(client)))

@@ -46,7 +46,7 @@ impl From<Cli> for Invocation {
                 connect: args.connect.into(),
                 secrets: match args.with_credentials {
                     true => SecretAccess::Read,
-                    false => SecretAccess::Unread,
+                    false => SecretAccess::Elsewhere,
                 },
                 format: args.format,
             },

@@ -173,7 +173,7 @@ pub struct CheckArgs {
     /// Playbooks, inventories and requests; default: playbooks/*.yml
     #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
-    /// Also read the secrets that credential_ref and vault() mean, from VAULT_ADDR
+    /// Also check what only the machine that runs it has: variables of env(), private keys, and the secrets that credential_ref and vault() mean, read from VAULT_ADDR
     #[arg(long, env = "SSHOAL_WITH_CREDENTIALS", value_parser = FalseyValueParser::new())]
     pub with_credentials: bool,
     /// Output format: text for people, or what a CI system reads

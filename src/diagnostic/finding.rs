@@ -138,11 +138,7 @@ impl Finding {
 /// The path of a text as seen from `root`; `None` for what is no file, such as the
 /// command line.
 fn path_below(source: &SourceText, root: &Path) -> Option<String> {
-    if source.name.starts_with('<') {
-        return None;
-    }
-    let name = Path::new(&source.name).file_name()?;
-    let path = tidy(&source.directory.join(name));
+    let path = tidy(&source.path()?);
     let below = path.strip_prefix(tidy(root)).unwrap_or(Path::new(&source.name));
     Some(below.display().to_string())
 }

@@ -32,6 +32,9 @@ pub struct World {
     pub home: PathBuf,
     /// The secrets that references mean.
     pub vault: Arc<Vault>,
+    /// Whether this is the machine that will run it, with its environment, its keys
+    /// and its agent; if not, whatever only that machine has is taken for given.
+    pub is_runner: bool,
     pub(super) run_id: Arc<str>,
     pub(super) groups: Value,
     names: OnceLock<BTreeSet<String>>,
@@ -65,6 +68,7 @@ impl World {
             project: None,
             home,
             vault,
+            is_runner: true,
             run_id,
             groups,
             names,
@@ -75,6 +79,12 @@ impl World {
     #[must_use]
     pub fn with_project(self, layer: Arc<Layer>) -> Self {
         Self { project: Some(layer), ..self }
+    }
+
+    /// The same world, looked at from a machine that will not run anything.
+    #[must_use]
+    pub fn from_elsewhere(self) -> Self {
+        Self { is_runner: false, ..self }
     }
 
     /// The same world with secrets to read. Without this none are read.

@@ -1,6 +1,8 @@
 //! `sshoal check` in the forms that CI systems read.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -136,4 +138,64 @@ fn a_warning_is_told_and_fails_nothing() {
     assert_eq!((&found["errors"], &found["warnings"]), (&0.into(), &1.into()));
     assert_eq!(found["problems"][0]["severity"], "warning");
     assert_eq!(found["problems"][0]["place"]["line"], 3);
+}
+
+#[test]
+fn secrets_in_plain_text_are_told_in_files_that_git_has_or_would_take() {
+    let sshoal = || {
+        Sshoal::new()
+            .file("inventory.yml", INVENTORY)
+            .file("play.yml", "- hosts: all\n  tasks: [{ command: uptime }]\n")
+            .args(["check", "play.yml", "-i", "inventory.yml", "--format", "json"])
+            .status(0)
+    };
+    let warnings = |sshoal: Sshoal| {
+        let found: Value = serde_json::from_str(&sshoal.run().stdout).unwrap();
+        let problems = found["problems"].as_array().unwrap().iter();
+        problems.map(|it| it["code"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let in_tree = || {
+        let sshoal = sshoal();
+        let home = sshoal.home().to_str().unwrap();
+        let made = Command::new("git").args(["init", "--quiet", home]).status();
+        assert!(made.unwrap().success());
+        sshoal
+    };
+    assert_eq!(warnings(sshoal()), [""; 0], "nobody else sees these files");
+    assert_eq!(warnings(in_tree()), ["lint::plain_secret"]);
+    assert_eq!(warnings(in_tree().file(".gitignore", "inventory.yml\n")), [""; 0]);
+}
+
+#[test]
+fn what_only_the_runner_has_is_taken_for_given() {
+    let play = "- hosts: all\n  tasks:\n    - config: id\n      driver_args: { sudo: true, sudo_password: \"{{ env('NO_SUCH') }}\" }\n";
+    let inventory = "\
+all:
+  vars: { connection_args: { username: deploy } }
+  hosts:
+    a: { connection_args: { key_filename: ~/.ssh/none } }
+    b: { connection_args: { look_for_keys: false } }
+";
+    let check = |inventory: &str| {
+        let sshoal = Sshoal::new().file("play.yml", play).file("inventory.yml", inventory);
+        sshoal.args(["check", "play.yml", "-i", "inventory.yml"])
+    };
+    let finished = check(inventory).status(0).run();
+    assert_eq!(finished.stderr, "");
+    let finished = check(inventory).arg("--with-credentials").status(1).run();
+    for missing in ["`NO_SUCH` is not set", "`~/.ssh/none`", "no credential"] {
+        assert!(finished.stderr.contains(missing), "{missing}\n{}", finished.stderr);
+    }
+    // A key beside the files is part of what is checked.
+    let beside = inventory.replace("~/.ssh/none", "keys/none");
+    let finished = check(&beside).status(1).run();
+    assert!(finished.stderr.contains("`keys/none`"), "{}", finished.stderr);
+}
+
+#[test]
+fn the_examples_pass_on_a_machine_that_has_none_of_their_secrets() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let examples = ["check", "playbooks/*.yml", "-i", "playbooks/inventory/hosts.yml"];
+    let finished = Sshoal::new().args(examples).directory(root).status(0).run();
+    assert_eq!(finished.stderr, "");
 }
