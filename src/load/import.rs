@@ -105,7 +105,8 @@ impl<'s> Importer<'s> {
         if let Some(at) = self.within.iter().position(|path| *path == canonical) {
             let chain = self.within[at..].iter().chain([&canonical]);
             let chain: Vec<_> = chain.map(|path| shown(path)).collect();
-            let error = LoadError::ImportLoop { path: shown(&canonical), chain: chain.join("` → `") };
+            let error =
+                LoadError::ImportLoop { path: shown(&canonical), chain: chain.join("` → `") };
             self.problems.push(Problem::new(error, import.span));
             return Vec::new();
         }
