@@ -1,9 +1,7 @@
 //! One host's tasks of one play, in order, each to exactly one end.
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,16 +9,17 @@ use jiff::Timestamp;
 use rayon::ScopeFifo;
 
 use super::Context;
-use super::attempt::{Attempt, Gathered, interrupted};
-use super::barrier::{Barrier, not_run};
+use super::attempt::{Attempt, Gathered};
+use super::barrier::Barrier;
 use super::canary::Credential;
 use super::connections::Connections;
+use super::panics::guarded;
 use super::parking::{CloseOnPanic, Parking};
 use super::record::{masked_failure, masked_name, now, registered, seconds};
 use super::together::Part;
 use super::verdict::outcome_of;
 use crate::event::{Event, Outcome, TaskRecord};
-use crate::failure::{ErrorCode, Failure};
+use crate::failure::Failure;
 use crate::plan::model::{Lane, PlannedTask, Registered, Resolution, Role, Step, TaskBody};
 
 /// What a host keeps from play to play.
@@ -44,8 +43,8 @@ impl HostState {
 /// A lane at work. While it waits for a password to be proven, or for other hosts,
 /// this is all there is of it: no thread.
 pub(super) struct LaneRun<'a> {
-    context: Context<'a>,
-    parking: &'a Parking<'a>,
+    pub(super) context: Context<'a>,
+    pub(super) parking: &'a Parking<'a>,
     pub(super) barrier: &'a Barrier<'a>,
     /// Where the lane stands in its batch.
     pub(super) place: usize,
@@ -59,7 +58,7 @@ pub(super) struct LaneRun<'a> {
     /// Those that the task being run notifies if it changes something.
     notices: Vec<usize>,
     /// Why the host runs no further task, where that is due to another host.
-    halted: Option<Failure>,
+    pub(super) halted: Option<Failure>,
     /// The passwords on trial that the task to begin next may use, once there is
     /// room for it.
     pub(super) entered: Option<Vec<Credential>>,
@@ -192,55 +191,6 @@ impl<'a> LaneRun<'a> {
         }
     }
 
-    /// Gives the lane back when `steps` may use their passwords.
-    fn enter_or_wait(self, steps: &[Step]) -> Option<Self> {
-        if self.entered.is_some() {
-            return Some(self);
-        }
-        let mut wanted = Vec::new();
-        for step in steps.iter().filter(|step| !step.skip) {
-            let is_connected = self.host.connections.has(step);
-            let login = Credential::login(step).filter(|_| !is_connected);
-            for credential in login.into_iter().chain(Credential::sudo(step)) {
-                if !wanted.contains(&credential) {
-                    wanted.push(credential);
-                }
-            }
-        }
-        if wanted.is_empty() {
-            return Some(self);
-        }
-        let (parking, canaries) = (self.parking, self.context.canaries);
-        parking.enter_or_wait(self, wanted, canaries)
-    }
-
-    /// Makes room for other lanes, now that the task has ended.
-    fn leave(&mut self, scope: &ScopeFifo<'a>) {
-        let entered = self.entered.take().unwrap_or_default();
-        if !entered.is_empty() {
-            self.context.canaries.leave(&self.lane.host, entered);
-            self.wake(scope);
-        }
-    }
-
-    fn wake(&self, scope: &ScopeFifo<'a>) {
-        self.parking.wake(self.context.canaries, &self.context.options.cancel, scope);
-    }
-
-    pub(super) fn reason_not_to_run(&self) -> Option<Failure> {
-        if let Some(task) = &self.host.stopped_by {
-            return Some(not_run(format!("`{task}` failed")));
-        }
-        if self.halted.is_some() {
-            return self.halted.clone();
-        }
-        let is_cancelled = self.context.options.cancel.is_cancelled();
-        is_cancelled
-            .then(interrupted)
-            .or_else(|| self.context.canaries.stopped())
-            .or_else(|| self.context.abort.get().cloned())
-    }
-
     /// What the task has to do on this host; nothing where it is skipped.
     fn steps_of<'t>(&self, task: &'t PlannedTask) -> Result<Cow<'t, [Step]>, Failure> {
         Ok(match &task.body {
@@ -335,21 +285,4 @@ impl Conclusion {
     fn without_attempt(outcome: Outcome, error: Option<Failure>) -> Self {
         Self { outcome, error, attempts: 0, gathered: Gathered::default() }
     }
-}
-
-/// Turns a panic into a failure: a defect met on one host must not end the run
-/// for the others.
-fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        Failure::new(ErrorCode::Internal, format!("sshoal itself failed: {}", words_of(&*panic)))
-            .with_help("this is a defect; please report it together with the task that shows it")
-    })
-}
-
-fn words_of(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }

@@ -26,6 +26,7 @@ mod barrier;
 mod canary;
 mod connections;
 mod lane;
+mod panics;
 mod parking;
 mod record;
 mod together;

@@ -1,10 +1,13 @@
-//! What a lane has to do with other hosts and with its handlers.
+//! What a lane has to do with other hosts, whether it waits for a password that one of
+//! them proves or for what one of them runs, and with its handlers.
 
 use std::sync::Arc;
 
 use rayon::ScopeFifo;
 
+use super::attempt::interrupted;
 use super::barrier::{Failed, Shared, Turn, not_run};
+use super::canary::Credential;
 use super::lane::LaneRun;
 use crate::event::Outcome;
 use crate::failure::Failure;
@@ -21,6 +24,55 @@ pub(super) enum Part {
 }
 
 impl<'a> LaneRun<'a> {
+    /// Gives the lane back when `steps` may use their passwords.
+    pub(super) fn enter_or_wait(self, steps: &[Step]) -> Option<Self> {
+        if self.entered.is_some() {
+            return Some(self);
+        }
+        let mut wanted = Vec::new();
+        for step in steps.iter().filter(|step| !step.skip) {
+            let is_connected = self.host.connections.has(step);
+            let login = Credential::login(step).filter(|_| !is_connected);
+            for credential in login.into_iter().chain(Credential::sudo(step)) {
+                if !wanted.contains(&credential) {
+                    wanted.push(credential);
+                }
+            }
+        }
+        if wanted.is_empty() {
+            return Some(self);
+        }
+        let (parking, canaries) = (self.parking, self.context.canaries);
+        parking.enter_or_wait(self, wanted, canaries)
+    }
+
+    /// Makes room for other lanes, now that the task has ended.
+    pub(super) fn leave(&mut self, scope: &ScopeFifo<'a>) {
+        let entered = self.entered.take().unwrap_or_default();
+        if !entered.is_empty() {
+            self.context.canaries.leave(&self.lane.host, entered);
+            self.wake(scope);
+        }
+    }
+
+    fn wake(&self, scope: &ScopeFifo<'a>) {
+        self.parking.wake(self.context.canaries, &self.context.options.cancel, scope);
+    }
+
+    pub(super) fn reason_not_to_run(&self) -> Option<Failure> {
+        if let Some(task) = &self.host.stopped_by {
+            return Some(not_run(format!("`{task}` failed")));
+        }
+        if self.halted.is_some() {
+            return self.halted.clone();
+        }
+        let is_cancelled = self.context.options.cancel.is_cancelled();
+        is_cancelled
+            .then(interrupted)
+            .or_else(|| self.context.canaries.stopped())
+            .or_else(|| self.context.abort.get().cloned())
+    }
+
     /// Finds out whom the host runs `task` for. `None` when another host of the batch
     /// is to run it and has not yet: then the barrier has the lane.
     pub(super) fn take_part(self, task: &PlannedTask) -> Option<(Self, Part)> {

@@ -1,11 +1,11 @@
 //! What the types of plays and tasks cannot say: which keys exclude each other,
 //! and which belong together.
 
-use super::decode::{At, Decoder, OneOrMany, Templated, is_template, nearest};
+use super::decode::{At, Decoder, OneOrMany, Templated};
 use super::error::LoadError;
 use super::playbook::{RawPlay, RawTask, is_variable_name};
 use super::request::{Commands, FileTransfer};
-use crate::diagnostic::Problem;
+use super::{handlers, import};
 use crate::transfer::TRANSFER_COMMAND;
 
 /// Reports what is wrong with a play and its tasks.
@@ -19,7 +19,7 @@ pub(super) fn play(play: &At<RawPlay>, decoder: &mut Decoder) {
             import_playbook: None,
             ..play.value.clone()
         };
-        check_import(
+        import::check(
             import,
             "import_playbook",
             "`name`, `tags` and `vars`",
@@ -42,10 +42,7 @@ pub(super) fn play(play: &At<RawPlay>, decoder: &mut Decoder) {
     }
     for at in play.value.handlers.iter().flat_map(|handlers| &handlers.value) {
         task(at, decoder);
-        let raw = &at.value;
-        if raw.name.is_none() && raw.import_tasks.is_none() && !raw.has_unknown {
-            decoder.report(unnamed_handler(), at.span);
-        }
+        handlers::named(at, decoder);
     }
     if let Some(serial) = &play.value.serial
         && matches!(&serial.value, OneOrMany::Many(sizes) if sizes.is_empty())
@@ -55,82 +52,6 @@ pub(super) fn play(play: &At<RawPlay>, decoder: &mut Decoder) {
             help: "write a number, a percentage or a list of these, or remove it".to_owned(),
         };
         decoder.report(error, serial.span);
-    }
-}
-
-fn unnamed_handler() -> LoadError {
-    LoadError::MissingKey {
-        key: "name".to_owned(),
-        within: "a handler".to_owned(),
-        help: "tasks notify a handler by its name".to_owned(),
-    }
-}
-
-/// Reports names in `notify` that no handler of the play has, as far as both are
-/// no templates. The play has what it imports by now.
-pub(super) fn notify(play: &RawPlay, problems: &mut Vec<Problem>) {
-    let handlers = || play.handlers.iter().flat_map(|handlers| &handlers.value);
-    let mut names: Vec<&str> = Vec::new();
-    let mut is_complete = true;
-    for handler in handlers() {
-        match handler.value.name.as_ref().map(|at| (&at.value, at.span)) {
-            Some((Templated::Value(name), span)) => {
-                if names.contains(&name.as_str()) {
-                    let error = LoadError::Conflict {
-                        message: format!("two handlers have the name `{name}`"),
-                        help: "give each a name of its own, or make them one".to_owned(),
-                    };
-                    problems.push(Problem::new(error, span));
-                }
-                names.push(name);
-            }
-            // Which name it has is only known on a host.
-            _ => is_complete = false,
-        }
-    }
-    let tasks = play.tasks.iter().flat_map(|tasks| &tasks.value);
-    for at in tasks.chain(handlers()).filter_map(|task| task.value.notify.as_ref()) {
-        for part in at.each() {
-            if let Templated::Value(name) = &part.value
-                && is_complete
-                && !names.contains(&name.as_str())
-            {
-                let help = handler_help(name, &names);
-                let error = LoadError::UnknownHandler { name: name.clone(), help };
-                problems.push(Problem::new(error, part.span));
-            }
-        }
-    }
-}
-
-/// What to say to those who name a handler that is not there.
-pub(crate) fn handler_help(name: &str, known: &[&str]) -> String {
-    match nearest(name, known.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => "the play has no `handlers`".to_owned(),
-        None => format!("its handlers are `{}`", known.join("`, `")),
-    }
-}
-
-/// An import takes the place of everything but what it hands on.
-fn check_import(
-    import: &At<String>,
-    key: &str,
-    beside: &str,
-    is_alone: bool,
-    decoder: &mut Decoder,
-) {
-    let mut report = |message: String, help: &str, span| {
-        decoder.report(LoadError::Conflict { message, help: help.to_owned() }, span);
-    };
-    if !is_alone {
-        let message = format!("beside `{key}` only {beside} have a meaning");
-        report(message, "move the other keys to what is imported", import.key);
-    }
-    if is_template(&import.value) {
-        let message = format!("`{key}` cannot be a template");
-        let help = "files are imported before any variable is known: write the path as it is";
-        report(message, help, import.span);
     }
 }
 
@@ -184,7 +105,7 @@ pub(super) fn task(task: &At<RawTask>, decoder: &mut Decoder) {
             ..raw.clone()
         };
         let beside = "`name`, `when`, `tags` and `vars`";
-        check_import(import, "import_tasks", beside, rest == empty, decoder);
+        import::check(import, "import_tasks", beside, rest == empty, decoder);
         return;
     }
     let mut conflict = |message: String, help: &str, span| {

@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::check;
 use super::decode::{At, Decoder, OneOrMany, is_template};
 use super::document::{Format, document};
 use super::error::LoadError;
@@ -14,6 +13,7 @@ use super::file::{decode_all, items, unreadable};
 use super::node::{Kind, Node};
 use super::playbook::{RawPlay, RawTask, Tags, Vars};
 use super::source::{FileId, Sources, Span, shown};
+use super::{check as shapes, handlers};
 use crate::diagnostic::Problem;
 
 /// Follows the imports of one playbook.
@@ -42,18 +42,17 @@ impl<'s> Importer<'s> {
         let mut all = Vec::with_capacity(plays.len());
         for mut play in plays {
             let Some(import) = play.value.import_playbook.take() else {
-                for list in [&mut play.value.tasks, &mut play.value.handlers] {
-                    if let Some(tasks) = list {
-                        tasks.value = self.tasks(std::mem::take(&mut tasks.value));
-                    }
+                for tasks in [&mut play.value.tasks, &mut play.value.handlers].into_iter().flatten()
+                {
+                    tasks.value = self.tasks(std::mem::take(&mut tasks.value));
                 }
-                check::notify(&play.value, &mut self.problems);
+                handlers::notify(&play.value, &mut self.problems);
                 all.push(play);
                 continue;
             };
             let what = Imported { items: "plays", wrong: "tasks", right: "import_tasks" };
             let imported = self.import(&import, what, |importer, items, decoder| {
-                let plays = decode_all(items, "a play", decoder, check::play);
+                let plays = decode_all(items, "a play", decoder, shapes::play);
                 importer.plays(plays)
             });
             all.extend(imported.into_iter().map(|inner| inherit_play(inner, &play.value)));
@@ -71,7 +70,7 @@ impl<'s> Importer<'s> {
             };
             let what = Imported { items: "tasks", wrong: "plays", right: "import_playbook" };
             let imported = self.import(&import, what, |importer, items, decoder| {
-                let tasks = decode_all(items, "a task", decoder, check::task);
+                let tasks = decode_all(items, "a task", decoder, shapes::task);
                 importer.tasks(tasks)
             });
             all.extend(imported.into_iter().map(|inner| inherit_task(inner, &task.value)));
@@ -220,4 +219,26 @@ fn joined_vars(lower: Option<At<Vars>>, upper: Option<&At<Vars>>) -> Option<At<V
     let entries = upper.value.0.iter().map(|(name, entry)| (name.clone(), entry.clone()));
     all.value.0.extend(entries);
     Some(all)
+}
+
+/// An import takes the place of everything but what it hands on.
+pub(super) fn check(
+    import: &At<String>,
+    key: &str,
+    beside: &str,
+    is_alone: bool,
+    decoder: &mut Decoder,
+) {
+    let mut report = |message: String, help: &str, span| {
+        decoder.report(LoadError::Conflict { message, help: help.to_owned() }, span);
+    };
+    if !is_alone {
+        let message = format!("beside `{key}` only {beside} have a meaning");
+        report(message, "move the other keys to what is imported", import.key);
+    }
+    if is_template(&import.value) {
+        let message = format!("`{key}` cannot be a template");
+        let help = "files are imported before any variable is known: write the path as it is";
+        report(message, help, import.span);
+    }
 }

@@ -13,6 +13,7 @@ mod document;
 mod error;
 mod extra_vars;
 mod file;
+mod handlers;
 mod import;
 pub mod inventory;
 pub mod layer;
@@ -28,7 +29,6 @@ pub mod source;
 pub mod values;
 mod walk;
 
-pub(crate) use check::handler_help;
 pub use document::{Format, document, to_yaml};
 pub use error::LoadError;
 pub use extra_vars::extra_vars;
@@ -37,6 +37,7 @@ pub use file::{
     CheckedFile, any_file, inventory_files, layer, literal_requests, playbook_paths, playbooks,
     vars_file, vars_layer,
 };
+pub(crate) use handlers::handler_help;
 pub use place::Scalars;
 pub(crate) use place::part;
 pub use primitive::parse_bool;
