@@ -47,13 +47,13 @@ pub struct TaskArgs {
 #[command(next_help_heading = "Tasks")]
 pub struct ListArgs {
     /// Print the hosts of each play, and do nothing else
-    #[arg(long)]
+    #[arg(long, env = "SSHOAL_LIST_HOSTS", value_parser = FalseyValueParser::new())]
     pub list_hosts: bool,
     /// Print the tasks of each play with their tags, and do nothing else
-    #[arg(long)]
+    #[arg(long, env = "SSHOAL_LIST_TASKS", value_parser = FalseyValueParser::new())]
     pub list_tasks: bool,
     /// Print the tags of each play, and do nothing else
-    #[arg(long)]
+    #[arg(long, env = "SSHOAL_LIST_TAGS", value_parser = FalseyValueParser::new())]
     pub list_tags: bool,
 }
 
