@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::cli::{CheckFormat, OutputFormat, PlanFormat, SchemaKind};
 use crate::execute::CanaryMode;
 use crate::load::layer::Layer;
+use crate::plan::show::Listing;
 use crate::report::Verbosity;
 
 /// One invocation.
@@ -21,6 +22,8 @@ pub enum Invocation {
         inventory: InventoryConfig,
         /// Which tasks.
         tasks: TaskConfig,
+        /// What to list instead of running.
+        list: Listing,
         /// How to connect.
         connect: ConnectConfig,
         /// What to print.
@@ -152,6 +155,8 @@ pub struct TaskConfig {
     pub tags: Vec<String>,
     /// Tags that exclude a task.
     pub skip_tags: Vec<String>,
+    /// The name of the task to begin with, or a glob.
+    pub start_at: Option<String>,
 }
 
 /// How to connect.

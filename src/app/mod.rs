@@ -17,7 +17,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::PlanFormat;
+use crate::cli::{OutputFormat, PlanFormat};
 use crate::config::{AdHoc, Invocation, SecretAccess};
 use crate::diagnostic::{self, Problem, Problems, RenderStyle};
 use crate::exit_code::ExitCode;
@@ -45,10 +45,22 @@ const UNREAD: SecretAccess = SecretAccess::Unread;
 
 fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, Problems> {
     match invocation {
-        Invocation::Run { playbooks, inventory, tasks, connect, output } => {
+        Invocation::Run { playbooks, inventory, tasks, list, connect, output } => {
             let loaded = load(sources, &playbooks);
-            let prepared = Prepared::new(sources, &inventory, Some(&tasks), &connect, READ);
+            let secrets = if list.is_empty() { READ } else { UNREAD };
+            let prepared = Prepared::new(sources, &inventory, Some(&tasks), &connect, secrets);
             let (mut prepared, (paths, raw)) = together(prepared, loaded)?;
+            if !list.is_empty() {
+                let planned = prepared.plan(Work::Playbooks(&raw))?;
+                draw(&planned.warnings, sources);
+                let (plan, redactor) = (&planned.plan, &planned.redactor);
+                print(&match output.format.unwrap_or_default() {
+                    OutputFormat::Text => show::list(plan, list, redactor),
+                    OutputFormat::Json => format!("{:#}\n", show::list_json(plan, list, redactor)),
+                    OutputFormat::Ndjson => format!("{}\n", show::list_json(plan, list, redactor)),
+                });
+                return Ok(ExitCode::Success);
+            }
             let source = provenance::of(sources, &raw, &paths, &inventory.sources);
             let planned = prepared.plan_and_ask(Work::Playbooks(&raw), &connect)?;
             run::run("run", planned, source, &prepared, &connect, &output)

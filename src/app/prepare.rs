@@ -24,6 +24,7 @@ pub(super) struct Prepared {
     world: Arc<World>,
     flags: FlagArgs,
     tags: TagFilter,
+    start_at: Option<String>,
     limit: Option<String>,
     has_inventory: bool,
     allow_no_hosts: bool,
@@ -103,6 +104,7 @@ impl Prepared {
             world: Arc::new(world),
             flags: collected(flags())?,
             tags,
+            start_at: tasks.and_then(|tasks| tasks.start_at.clone()),
             limit: inventory.limit.clone(),
             has_inventory: !inventory.sources.is_empty(),
             allow_no_hosts: inventory.allow_no_hosts,
@@ -134,6 +136,7 @@ impl Prepared {
         let options = PlanOptions {
             flags: self.flags.clone(),
             tags: self.tags.clone(),
+            start_at: self.start_at.clone(),
             limit: self.limit.clone(),
             has_inventory: self.has_inventory,
             home: self.home.clone(),

@@ -1,5 +1,6 @@
 //! Where a run's playbooks came from: hashes, and the state of their git work tree.
 
+use std::collections::HashSet;
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,11 @@ pub(super) fn of(
     paths: &[PathBuf],
     inventory: &[String],
 ) -> Source {
-    let files: Vec<FileId> = raw.iter().map(|playbook| playbook.file).collect();
+    let files =
+        raw.iter().flat_map(|playbook| [playbook.file].into_iter().chain(playbook.imports.clone()));
+    let mut files: Vec<FileId> = files.collect();
+    let mut seen = HashSet::new();
+    files.retain(|file| seen.insert(sources.get(*file).name.clone()));
     of_files(sources, &files, &paths.first().cloned(), inventory)
 }
 

@@ -40,6 +40,24 @@ pub struct TaskArgs {
     /// Leave out tasks with one of these tags
     #[arg(long, value_name = "TAGS", value_delimiter = ',', env = "SSHOAL_SKIP_TAGS")]
     pub skip_tags: Vec<String>,
+    /// Begin with the first task of this name; globs such as 'install*' work too
+    #[arg(long, value_name = "NAME", env = "SSHOAL_START_AT_TASK")]
+    pub start_at_task: Option<String>,
+}
+
+/// What to list instead of running.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Tasks")]
+pub struct ListArgs {
+    /// Print the hosts of each play, and do nothing else
+    #[arg(long, env = "SSHOAL_LIST_HOSTS", value_parser = FalseyValueParser::new())]
+    pub list_hosts: bool,
+    /// Print the tasks of each play with their tags, and do nothing else
+    #[arg(long, env = "SSHOAL_LIST_TASKS", value_parser = FalseyValueParser::new())]
+    pub list_tasks: bool,
+    /// Print the tags of each play, and do nothing else
+    #[arg(long, env = "SSHOAL_LIST_TAGS", value_parser = FalseyValueParser::new())]
+    pub list_tags: bool,
 }
 
 /// How to connect. These win over playbook and inventory.

@@ -1,13 +1,15 @@
 //! Turns the command line, as clap sees it, into plain configuration.
 
 use super::{
-    Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, InventoryCommand, OutputArgs, TaskArgs,
+    Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, InventoryCommand, ListArgs, OutputArgs,
+    TaskArgs,
 };
 use crate::config::{
     AdHoc, Ask, ConnectConfig, InventoryConfig, InventoryView, Invocation, OutputConfig,
     SecretAccess, SshConfigUse, TaskConfig,
 };
 use crate::execute::CanaryMode;
+use crate::plan::show::Listing;
 use crate::report::Verbosity;
 
 impl From<Cli> for Invocation {
@@ -17,6 +19,7 @@ impl From<Cli> for Invocation {
                 playbooks: args.playbooks,
                 inventory: args.inventory.into(),
                 tasks: args.tasks.into(),
+                list: args.list.into(),
                 connect: args.connect.into(),
                 output: args.output.into(),
             },
@@ -97,7 +100,13 @@ impl From<InventoryArgs> for InventoryConfig {
 
 impl From<TaskArgs> for TaskConfig {
     fn from(args: TaskArgs) -> Self {
-        Self { tags: args.tags, skip_tags: args.skip_tags }
+        Self { tags: args.tags, skip_tags: args.skip_tags, start_at: args.start_at_task }
+    }
+}
+
+impl From<ListArgs> for Listing {
+    fn from(args: ListArgs) -> Self {
+        Self { hosts: args.list_hosts, tasks: args.list_tasks, tags: args.list_tags }
     }
 }
 

@@ -11,7 +11,9 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-pub use args::{ConnectArgs, InventoryArgs, OutputArgs, OutputFormat, TaskArgs, VerbosityArgs};
+pub use args::{
+    ConnectArgs, InventoryArgs, ListArgs, OutputArgs, OutputFormat, TaskArgs, VerbosityArgs,
+};
 pub use inventory::{
     InventoryCommand, InventoryCommandArgs, InventoryGraphArgs, InventoryListArgs,
     InventoryShowArgs,
@@ -39,7 +41,7 @@ Exit codes:
   0    all well
   1    invalid input or usage; nothing ran
   2    a task failed or timed out
-  3    the run was stopped: two hosts rejected a password that others share
+  3    the run was aborted: too many hosts failed, or two rejected a password that others share
   4    a host was unreachable
   6    both
   130  interrupted
@@ -76,6 +78,9 @@ pub struct RunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
     pub tasks: TaskArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub list: ListArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
     pub connect: ConnectArgs,

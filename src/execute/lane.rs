@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use rayon::ScopeFifo;
 
 use super::Context;
-use super::attempt::{Attempt, Gathered, interrupted};
+use super::attempt::{Attempt, Gathered};
+use super::barrier::Barrier;
 use super::canary::Credential;
 use super::connections::Connections;
 use super::guard::guarded;
@@ -17,10 +18,11 @@ use super::parking::{CloseOnPanic, Parking};
 use super::record::{
     censored_failure, masked, masked_failure, masked_name, now, registered, seconds,
 };
+use super::together::Part;
 use super::verdict::outcome_of;
 use crate::event::{Event, Outcome, TaskRecord};
-use crate::failure::{ErrorCode, Failure};
-use crate::plan::model::{Lane, PlannedTask, Registered, Resolution, Step, TaskBody};
+use crate::failure::Failure;
+use crate::plan::model::{Lane, PlannedTask, Registered, Resolution, Role, Step, TaskBody};
 
 /// What a host keeps from play to play.
 #[derive(Default)]
@@ -30,21 +32,35 @@ pub(super) struct HostState {
     /// The warnings that the user has seen about this host.
     pub(super) warned: HashSet<String>,
     /// The task whose failure took the host out of the run.
-    stopped_by: Option<Arc<str>>,
+    pub(super) stopped_by: Option<Arc<str>>,
 }
 
-/// A lane at work. While it waits for a password to be proven, this is all there
-/// is of it: no thread.
+impl HostState {
+    /// Whether the host is still in the run.
+    pub(super) fn is_in_play(&self) -> bool {
+        self.stopped_by.is_none()
+    }
+}
+
+/// A lane at work. While it waits for a password to be proven, or for other hosts,
+/// this is all there is of it: no thread.
 pub(super) struct LaneRun<'a> {
-    context: Context<'a>,
-    parking: &'a Parking<'a>,
-    /// Where the lane stands in the play.
+    pub(super) context: Context<'a>,
+    pub(super) parking: &'a Parking<'a>,
+    pub(super) barrier: &'a Barrier<'a>,
+    /// Where the lane stands in its batch.
     pub(super) place: usize,
-    lane: &'a Lane,
-    host: &'a mut HostState,
+    pub(super) lane: &'a Lane,
+    pub(super) host: &'a mut HostState,
     /// Index of the task to begin next.
-    next: usize,
+    pub(super) next: usize,
     worst: Outcome,
+    /// The handlers that were notified, by their places among the lane's tasks.
+    pub(super) notified: HashSet<usize>,
+    /// Those that the task being run notifies if it changes something.
+    notices: Vec<usize>,
+    /// Why the host runs no further task, where that is due to another host.
+    pub(super) halted: Option<Failure>,
     /// The passwords on trial that the task to begin next may use, once there is
     /// room for it.
     pub(super) entered: Option<Vec<Credential>>,
@@ -63,26 +79,44 @@ impl<'a> LaneRun<'a> {
     pub(super) fn new(
         context: Context<'a>,
         parking: &'a Parking<'a>,
+        barrier: &'a Barrier<'a>,
         place: usize,
         lane: &'a Lane,
         host: &'a mut HostState,
     ) -> Self {
-        let worst = Outcome::Skipped;
-        Self { context, parking, place, lane, host, next: 0, worst, entered: None }
+        Self {
+            context,
+            parking,
+            barrier,
+            place,
+            lane,
+            host,
+            next: 0,
+            worst: Outcome::Skipped,
+            notified: HashSet::new(),
+            notices: Vec::new(),
+            halted: None,
+            entered: None,
+        }
     }
 
-    /// Runs every task to its end, or as far as the passwords go that it may use:
-    /// then `parking` has the lane.
+    /// Runs every task to its end, or as far as the passwords go that it may use,
+    /// or as far as other hosts let it: then `parking` or `barrier` has the lane.
     pub(super) fn run(self, scope: &ScopeFifo<'a>) {
-        let _others = CloseOnPanic::new(self.parking);
+        let _others = CloseOnPanic::new(self.parking, self.barrier);
         self.go_on(scope);
     }
 
     fn go_on(mut self, scope: &ScopeFifo<'a>) {
         let lane = self.lane;
         while let Some(task) = lane.tasks.get(self.next) {
+            let part;
+            (self, part) = match self.take_part(task) {
+                Some(taken) => taken,
+                None => return,
+            };
             let began = (now(), Instant::now());
-            let conclusion = match self.steps_to_run(task) {
+            let conclusion = match self.steps_to_run(task, &part) {
                 Ok(steps) => {
                     let Some(ready) = self.enter_or_wait(&steps) else { return };
                     self = ready;
@@ -101,9 +135,16 @@ impl<'a> LaneRun<'a> {
             let record = self.put_on_record(task, began, conclusion);
             self.worst =
                 self.worst.worst(if record.ignored { Outcome::Ok } else { record.outcome });
+            let (name, outcome) = (record.name.clone(), record.outcome);
             self.emit(|play, host| Event::TaskFinished { play, host, record: Box::new(record) });
+            self.tell_others(task, name, outcome, &part, scope);
             self.next += 1;
+            match self.barrier.arrive(self, scope) {
+                Some(lane) => self = lane,
+                None => return,
+            }
         }
+        self.barrier.leave(self.place, None, scope);
         let closed = guarded(|| self.host.connections.end_play());
         if let Err(failure) = closed {
             let message = masked_failure(&self.context.options.redactor, failure).message;
@@ -114,61 +155,42 @@ impl<'a> LaneRun<'a> {
     }
 
     /// What there is to do for the task, or how it ends without being begun.
-    fn steps_to_run<'t>(&self, task: &'t PlannedTask) -> Result<Cow<'t, [Step]>, Box<Conclusion>> {
+    fn steps_to_run<'t>(
+        &mut self,
+        task: &'t PlannedTask,
+        part: &Part,
+    ) -> Result<Cow<'t, [Step]>, Box<Conclusion>> {
         let without_attempt =
             |outcome, error| Err(Box::new(Conclusion::without_attempt(outcome, error)));
         if let Some(reason) = self.reason_not_to_run() {
             return without_attempt(Outcome::Cancelled, Some(reason));
         }
+        self.notices.clear();
+        if let Part::Follower(shared) = part {
+            self.halted = shared.failure.clone();
+            return match shared.failure.clone() {
+                None => without_attempt(Outcome::Skipped, None),
+                failure => without_attempt(Outcome::Cancelled, failure),
+            };
+        }
+        if task.header.role == Role::Handler && !self.notified.contains(&self.next) {
+            return without_attempt(Outcome::Skipped, None);
+        }
         match guarded(|| self.steps_of(task)).and_then(|steps| steps) {
-            Ok(steps) if steps.iter().any(|step| !step.skip) => Ok(steps),
+            Ok(steps) if steps.iter().any(|step| !step.skip) => {
+                // Asked before anything runs: a handler that is not there is better
+                // known before the change than after it.
+                match guarded(|| self.notices_of(task)).and_then(|notices| notices) {
+                    Ok(notices) => self.notices = notices,
+                    Err(failure) => {
+                        return without_attempt(outcome_of(failure.code), Some(failure));
+                    }
+                }
+                Ok(steps)
+            }
             Ok(_) => without_attempt(Outcome::Skipped, None),
             Err(failure) => without_attempt(outcome_of(failure.code), Some(failure)),
         }
-    }
-
-    /// Gives the lane back when `steps` may use their passwords.
-    fn enter_or_wait(self, steps: &[Step]) -> Option<Self> {
-        if self.entered.is_some() {
-            return Some(self);
-        }
-        let mut wanted = Vec::new();
-        for step in steps.iter().filter(|step| !step.skip) {
-            let is_connected = self.host.connections.has(step);
-            let login = Credential::login(step).filter(|_| !is_connected);
-            for credential in login.into_iter().chain(Credential::sudo(step)) {
-                if !wanted.contains(&credential) {
-                    wanted.push(credential);
-                }
-            }
-        }
-        if wanted.is_empty() {
-            return Some(self);
-        }
-        let (parking, canaries) = (self.parking, self.context.canaries);
-        parking.enter_or_wait(self, wanted, canaries)
-    }
-
-    /// Makes room for other lanes, now that the task has ended.
-    fn leave(&mut self, scope: &ScopeFifo<'a>) {
-        let entered = self.entered.take().unwrap_or_default();
-        if !entered.is_empty() {
-            self.context.canaries.leave(&self.lane.host, entered);
-            self.wake(scope);
-        }
-    }
-
-    fn wake(&self, scope: &ScopeFifo<'a>) {
-        self.parking.wake(self.context.canaries, &self.context.options.cancel, scope);
-    }
-
-    fn reason_not_to_run(&self) -> Option<Failure> {
-        if let Some(task) = &self.host.stopped_by {
-            let message = format!("not run, because `{task}` failed");
-            return Some(Failure::new(ErrorCode::Cancelled, message));
-        }
-        let is_cancelled = self.context.options.cancel.is_cancelled();
-        is_cancelled.then(interrupted).or_else(|| self.context.canaries.stopped())
     }
 
     /// What the task has to do on this host; nothing where it is skipped.
@@ -195,6 +217,7 @@ impl<'a> LaneRun<'a> {
         let (id, name) = (task.header.id.clone(), self.name_of(task));
         self.emit(|play, host| Event::TaskStarted { play, host, task: id, name });
         let mut gathered = Gathered::default();
+        let next = self.step_after();
         let (parking, canaries) = (self.parking, self.context.canaries);
         let cancel = &self.context.options.cancel;
         let attempt = Attempt {
@@ -205,7 +228,7 @@ impl<'a> LaneRun<'a> {
             no_log: task.no_log,
             keep_values: task.header.register.is_some(),
             wake: &|| parking.wake(canaries, cancel, scope),
-            next: step_after(self.lane, self.next),
+            next,
         };
         if let Err(failure) = guarded(|| attempt.run(steps)) {
             gathered.faults.add(failure);
@@ -232,6 +255,9 @@ impl<'a> LaneRun<'a> {
             header.ignore_errors && outcome.is_failure() && outcome != Outcome::Unreachable;
         if outcome.is_failure() && !ignored {
             self.host.stopped_by = Some(name.clone());
+        }
+        if outcome == Outcome::Changed {
+            self.notified.extend(self.notices.drain(..));
         }
         if let Some(register) = &header.register
             && outcome != Outcome::Cancelled
@@ -270,20 +296,4 @@ impl Conclusion {
     fn without_attempt(outcome: Outcome, error: Option<Failure>) -> Self {
         Self { outcome, error, attempts: 0, gathered: Gathered::default() }
     }
-}
-
-/// The first step after task `index`, if it is known by now.
-fn step_after(lane: &Lane, index: usize) -> Option<&Step> {
-    for task in &lane.tasks[index + 1..] {
-        match &task.body {
-            TaskBody::Skipped => {}
-            TaskBody::Ready(steps) => {
-                if let Some(step) = steps.iter().find(|step| !step.skip) {
-                    return Some(step);
-                }
-            }
-            TaskBody::Deferred(_) => return None,
-        }
-    }
-    None
 }

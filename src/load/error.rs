@@ -106,6 +106,24 @@ pub enum LoadError {
         /// What to do.
         help: String,
     },
+    /// A file imports itself, perhaps by way of others.
+    #[error("`{path}` imports itself")]
+    #[diagnostic(code(load::import_loop), help("take one import out of the circle: `{chain}`"))]
+    ImportLoop {
+        /// The file.
+        path: String,
+        /// The files of the circle, with arrows in backticks between them.
+        chain: String,
+    },
+    /// `notify` names no handler.
+    #[error("`{name}` is not a handler of this play")]
+    #[diagnostic(code(load::unknown_handler), help("{help}"))]
+    UnknownHandler {
+        /// The name.
+        name: String,
+        /// A suggestion, or the known handlers.
+        help: String,
+    },
     /// A driver that sshoal does not drive.
     #[error("the driver `{driver}` is not one that sshoal drives")]
     #[diagnostic(

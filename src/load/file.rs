@@ -6,6 +6,7 @@ use super::check;
 use super::decode::{At, Decode, Decoder};
 use super::document::{Format, document};
 use super::error::LoadError;
+use super::import::Importer;
 use super::inventory::RawInventory;
 use super::layer::Layer;
 use super::node::{Kind, Node};
@@ -99,7 +100,7 @@ pub fn any_file(sources: &Sources, path: &Path) -> Result<CheckedFile, Vec<Probl
     let is_json = format == Format::Json;
     if is_json && node.is_ok_and(|node| items(&node).iter().all(|item| is_request(item))) {
         let content = PlaybookContent::Requests(literal_requests(sources, file)?);
-        return Ok(CheckedFile::Playbook(RawPlaybook { file, content }));
+        return Ok(CheckedFile::Playbook(RawPlaybook { file, content, imports: Vec::new() }));
     }
     playbook(sources, file).map(CheckedFile::Playbook)
 }
@@ -119,9 +120,17 @@ fn playbook(sources: &Sources, file: FileId) -> Result<RawPlaybook, Vec<Problem>
     } else if items.iter().all(|item| is_request(item)) {
         PlaybookContent::Requests(decode_all(&items, "a request", &mut decoder, check::request))
     } else {
-        PlaybookContent::Plays(decode_all(&items, "a play", &mut decoder, check::play))
+        let plays = decode_all(&items, "a play", &mut decoder, check::play);
+        let mut importer = Importer::new(sources, file);
+        let content = PlaybookContent::Plays(importer.plays(plays));
+        let problems = decoder.finish().into_iter().chain(importer.problems);
+        let problems: Vec<Problem> = problems.collect();
+        return match problems.is_empty() {
+            true => Ok(RawPlaybook { file, imports: importer.files, content }),
+            false => Err(problems),
+        };
     };
-    finish(RawPlaybook { file, content }, decoder)
+    finish(RawPlaybook { file, imports: Vec::new(), content }, decoder)
 }
 
 /// Whether an item of a playbook is a request, by its keys.
@@ -217,7 +226,7 @@ pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> LoadError {
 }
 
 /// The items of a list, or the one thing that stands for a list of one.
-fn items(node: &Node) -> Vec<&Node> {
+pub(super) fn items(node: &Node) -> Vec<&Node> {
     match &node.kind {
         Kind::Null => Vec::new(),
         Kind::List(items) => items.iter().collect(),
@@ -225,7 +234,7 @@ fn items(node: &Node) -> Vec<&Node> {
     }
 }
 
-fn decode_all<T: Decode>(
+pub(super) fn decode_all<T: Decode>(
     items: &[&Node],
     what: &str,
     decoder: &mut Decoder,

@@ -6,6 +6,7 @@
 
 mod ansible;
 pub mod ansible_vars;
+pub mod batch;
 mod check;
 pub mod credential_ref;
 pub mod decode;
@@ -13,6 +14,8 @@ mod document;
 mod error;
 mod extra_vars;
 mod file;
+mod handlers;
+mod import;
 pub mod inventory;
 pub mod layer;
 mod mapping;
@@ -39,6 +42,7 @@ pub use file::{
     CheckedFile, any_file, layer, literal_requests, playbook_paths, playbooks, vars_file,
     vars_layer,
 };
+pub(crate) use handlers::handler_help;
 pub use place::Scalars;
 pub(crate) use place::{byte_offset, part};
 pub use primitive::parse_bool;
@@ -52,7 +56,9 @@ use source::FileId;
 pub struct RawPlaybook {
     /// The file.
     pub file: FileId,
-    /// What it holds.
+    /// The files that it imports, and those that these import, in the order of reading.
+    pub imports: Vec<FileId>,
+    /// What it holds, with what it imports.
     pub content: PlaybookContent,
 }
 

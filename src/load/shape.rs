@@ -31,16 +31,22 @@ pub(super) fn templated(value: Schema) -> Schema {
 /// A task has one thing to do, and the sentinel goes with a file transfer.
 pub(super) fn task(schema: &mut Schema) {
     let only = |key: &str, others: [&str; 2]| {
-        let others = others.map(|other| json!({ "required": [other] }));
+        let [first, second] = others;
+        let others = [first, second, "import_tasks"].map(|other| json!({ "required": [other] }));
         json!({ "required": [key], "not": { "anyOf": others } })
     };
     let stands_for_it = json!({ "enum": [TRANSFER_COMMAND, [TRANSFER_COMMAND]] });
+    let import = json!({
+        "required": ["import_tasks"],
+        "propertyNames": { "enum": ["import_tasks", "name", "when", "tags", "vars"] },
+    });
     let one_of = json!([
+        import,
         only("command", ["config", "file_transfer"]),
         only("config", ["command", "file_transfer"]),
         {
             "required": ["file_transfer"],
-            "not": { "required": ["config"] },
+            "not": { "anyOf": [{ "required": ["config"] }, { "required": ["import_tasks"] }] },
             "properties": { "command": stands_for_it },
         },
     ]);
@@ -55,4 +61,14 @@ pub(super) fn task(schema: &mut Schema) {
     ]);
     schema.insert("oneOf".to_owned(), one_of);
     schema.insert("allOf".to_owned(), together);
+}
+
+/// A play has hosts, or it stands for the plays of another file.
+pub(super) fn play(schema: &mut Schema) {
+    let import = json!({
+        "required": ["import_playbook"],
+        "propertyNames": { "enum": ["import_playbook", "name", "tags", "vars"] },
+    });
+    let own = json!({ "required": ["hosts"], "not": { "required": ["import_playbook"] } });
+    schema.insert("oneOf".to_owned(), json!([own, import]));
 }

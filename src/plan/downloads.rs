@@ -34,8 +34,11 @@ impl Downloads {
     ) {
         let shapes: HashMap<&TaskId, &TaskShape> =
             shapes.map(|shape| (&shape.header.id, shape)).collect();
-        for lane in &play.lanes {
-            for task in &lane.tasks {
+        let firsts: Vec<usize> = play.batches().map(|batch| batch.start).collect();
+        for (place, lane) in play.lanes.iter().enumerate() {
+            // One host of each batch runs a task of `run_once`.
+            let is_first = firsts.contains(&place);
+            for task in lane.tasks.iter().filter(|task| is_first || !task.header.run_once) {
                 let TaskBody::Ready(steps) = &task.body else { continue };
                 for step in steps.iter().filter(|step| !step.skip) {
                     if let Action::FileTransfer(spec) = &step.action

@@ -8,12 +8,14 @@ mod about;
 mod action;
 mod ansible;
 mod base;
+mod batch;
 mod collect;
 mod connection;
 mod deferred;
 mod downloads;
 mod error;
 mod expand;
+mod handlers;
 mod identity;
 mod login;
 mod merge;
@@ -24,6 +26,7 @@ mod requests;
 pub mod show;
 pub mod spec;
 mod ssh_host;
+mod start;
 mod store;
 mod tags;
 mod task;
@@ -54,6 +57,7 @@ use crate::resolve::scope::World;
 use crate::secret::Redactor;
 use downloads::Downloads;
 use expand::Expanded;
+use start::Start;
 use store::Store;
 
 /// What to plan with.
@@ -63,6 +67,8 @@ pub struct PlanOptions {
     pub flags: FlagArgs,
     /// `--tags` and `--skip-tags`.
     pub tags: TagFilter,
+    /// `--start-at-task`: a name, or a glob.
+    pub start_at: Option<String>,
     /// `--limit`.
     pub limit: Option<String>,
     /// Whether an inventory was given at all.
@@ -118,6 +124,7 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
         world,
         flags: Arc::new(options.flags),
         tags: options.tags,
+        start: Start::at(options.start_at),
         limit,
         store: Arc::new(Store::new(options.home, options.agent, secrets, options.ssh_config)),
         seen_tags: Mutex::default(),
@@ -128,6 +135,7 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
         // What templates made of it before it was known to be a secret is looked
         // at once more.
         planner.store.forget_warnings();
+        planner.start.rewind();
         expanded = planner.expand(work, options.has_inventory, &options.beside);
     }
     let Expanded { plays, mut problems, mut warnings, has_plays } = expanded;
@@ -135,6 +143,9 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
         problems.push(Problem::new(PlanError::NoInventory, None));
     }
     planner.check_tags(&mut problems);
+    if options.has_inventory || !has_plays {
+        planner.start.check(&mut problems);
+    }
     if problems.is_empty()
         && plays.iter().all(|play| play.lanes.is_empty())
         && has_plays
@@ -181,6 +192,7 @@ struct Planner {
     world: Arc<World>,
     flags: Arc<FlagArgs>,
     tags: TagFilter,
+    start: Start,
     limit: Option<BTreeSet<HostName>>,
     store: Arc<Store>,
     seen_tags: Mutex<BTreeSet<String>>,

@@ -53,6 +53,7 @@ pub(super) struct HostBase {
 }
 
 /// One task of one host, before rendering.
+#[derive(Clone)]
 pub(super) struct HostTask {
     pub(super) base: Arc<HostBase>,
     pub(super) raw: Arc<At<RawTask>>,

@@ -3,6 +3,7 @@
 mod precedence;
 mod proof;
 mod secrets;
+mod together;
 mod values;
 
 use std::path::Path;
@@ -32,6 +33,7 @@ struct Case<'c> {
     only: &'c [&'c str],
     skip: &'c [&'c str],
     limit: Option<&'c str>,
+    start_at: Option<&'c str>,
 }
 
 /// Two hosts that can be reached without further ado.
@@ -86,6 +88,7 @@ impl Case<'_> {
         let raw = crate::load::playbooks(sources, &[playbook]).map_err(collected)?;
         let set = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect();
         let options = PlanOptions {
+            start_at: self.start_at.map(str::to_owned),
             flags: self.flags.clone(),
             tags: TagFilter { only: set(self.only), skip: set(self.skip) },
             limit: self.limit.map(str::to_owned),

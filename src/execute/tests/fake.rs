@@ -349,11 +349,15 @@ fn with_header(name: &str, body: TaskBody, ignore_errors: bool) -> PlannedTask {
             action: ActionKind::Command,
             register: Some(name.into()),
             ignore_errors,
+            role: Role::Task,
+            run_once: false,
+            tags: Arc::default(),
         }),
         name: name.into(),
         ttl: None,
         no_log: false,
         body,
+        notify: Notify::default(),
     }
 }
 
@@ -372,5 +376,5 @@ pub(super) fn play<'h>(
     let tasks = lanes
         .first()
         .map_or_else(Vec::new, |lane| lane.tasks.iter().map(|task| task.header.clone()).collect());
-    PlannedPlay { name: "play".into(), tasks, lanes }
+    PlannedPlay { name: "play".into(), tasks, lanes, pace: Pace::default() }
 }

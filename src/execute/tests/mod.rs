@@ -1,6 +1,7 @@
 mod canary;
 pub(super) mod fake;
 mod property;
+mod together;
 
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
