@@ -80,7 +80,14 @@ pub fn any_file(sources: &Sources, path: &Path) -> Result<CheckedFile, Vec<Probl
     if super::inventory::is_script(path) {
         return super::inventory::script(sources, path).map(CheckedFile::Inventory);
     }
-    let file = read(sources, path)?;
+    any_text(sources, read(sources, path)?)
+}
+
+/// Reads a text as what it looks like, as [`any_file`] does.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn any_text(sources: &Sources, file: FileId) -> Result<CheckedFile, Vec<Problem>> {
     if super::inventory::is_ini(sources, file) {
         return super::inventory::parse_alone(sources, file).map(CheckedFile::Inventory);
     }

@@ -39,7 +39,7 @@ pub use error::LoadError;
 pub use extra_vars::extra_vars;
 pub(crate) use file::unreadable;
 pub use file::{
-    CheckedFile, any_file, layer, literal_requests, playbook_paths, playbooks, vars_file,
+    CheckedFile, any_file, any_text, layer, literal_requests, playbook_paths, playbooks, vars_file,
     vars_layer,
 };
 pub(crate) use handlers::handler_help;
