@@ -193,6 +193,8 @@ impl Bench {
                 None if began.elapsed() > PATIENCE => {
                     child.kill().unwrap();
                     child.wait().unwrap();
+                    // What is still under way would land in the next one's place.
+                    self.server.end_sessions();
                     return PATIENCE;
                 }
                 None => thread::sleep(Duration::from_millis(1)),

@@ -2,7 +2,7 @@
 //!
 //! One job per lane (a host's tasks of one play) on a private pool; plays run one
 //! after the other, and so do the batches of a play. Inside a batch each host flows
-//! at its own pace, unless the play asks for more (see [`barrier`]). Workers
+//! at its own pace, unless the play asks for more (module `barrier`). Workers
 //! talk to the rest of the program only through a bounded channel, which the
 //! calling thread drains: it alone owns the sinks. No lock is held across network
 //! input or output.
