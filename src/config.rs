@@ -5,10 +5,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::cli::{
-    Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, OutputArgs, OutputFormat, PlanFormat,
+    Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, ModeArgs, OutputArgs, OutputFormat, PlanFormat,
     SchemaKind, TaskArgs,
 };
-use crate::execute::CanaryMode;
+use crate::execute::{CanaryMode, DiffMode, RunMode};
 use crate::report::Verbosity;
 
 /// One invocation.
@@ -22,6 +22,8 @@ pub enum Invocation {
         inventory: InventoryConfig,
         /// Which tasks.
         tasks: TaskConfig,
+        /// What it may do.
+        mode: ModeConfig,
         /// How to connect.
         connect: ConnectConfig,
         /// What to print.
@@ -35,6 +37,8 @@ pub enum Invocation {
         job: AdHoc,
         /// Which hosts.
         inventory: InventoryConfig,
+        /// What it may do.
+        mode: ModeConfig,
         /// How to connect.
         connect: ConnectConfig,
         /// What to print.
@@ -121,6 +125,27 @@ pub struct TaskConfig {
     pub skip_tags: Vec<String>,
 }
 
+/// What a run may do, and how it tells.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ModeConfig {
+    /// Whether to change anything.
+    pub mode: RunMode,
+    /// Whether to show what uploads change.
+    pub diff: DiffMode,
+    /// What the exit code of a check tells.
+    pub exit: CheckExit,
+}
+
+/// What the exit code of a run in check mode tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CheckExit {
+    /// Whether anything failed.
+    #[default]
+    Failures,
+    /// Also whether anything would change.
+    Changes,
+}
+
 /// How to connect.
 #[derive(Debug, Clone)]
 pub struct ConnectConfig {
@@ -182,6 +207,7 @@ impl From<Cli> for Invocation {
                 playbooks: args.playbooks,
                 inventory: args.inventory.into(),
                 tasks: args.tasks.into(),
+                mode: args.mode.into(),
                 connect: args.connect.into(),
                 output: args.output.into(),
             },
@@ -189,6 +215,7 @@ impl From<Cli> for Invocation {
                 job: ad_hoc(&args),
                 pattern: args.pattern,
                 inventory: args.inventory.into(),
+                mode: args.mode.into(),
                 connect: args.connect.into(),
                 output: args.output.into(),
             },
@@ -242,6 +269,19 @@ impl From<InventoryArgs> for InventoryConfig {
 impl From<TaskArgs> for TaskConfig {
     fn from(args: TaskArgs) -> Self {
         Self { tags: args.tags, skip_tags: args.skip_tags }
+    }
+}
+
+impl From<ModeArgs> for ModeConfig {
+    fn from(args: ModeArgs) -> Self {
+        Self {
+            mode: if args.check { RunMode::Check } else { RunMode::Apply },
+            diff: if args.diff { DiffMode::Shown } else { DiffMode::Hidden },
+            exit: match args.check && args.detailed_exitcode {
+                true => CheckExit::Changes,
+                false => CheckExit::Failures,
+            },
+        }
     }
 }
 

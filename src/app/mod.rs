@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cli::PlanFormat;
-use crate::config::{AdHoc, Ask, ConnectConfig, Invocation, SecretAccess};
+use crate::config::{AdHoc, Ask, ConnectConfig, Invocation, ModeConfig, SecretAccess};
 use crate::diagnostic::{self, Problem, Problems, RenderStyle};
 use crate::exit_code::ExitCode;
 use crate::load::RawPlaybook;
@@ -43,7 +43,7 @@ const UNREAD: SecretAccess = SecretAccess::Unread;
 
 fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, Problems> {
     match invocation {
-        Invocation::Run { playbooks, inventory, tasks, connect, output } => {
+        Invocation::Run { playbooks, inventory, tasks, mode, connect, output } => {
             let loaded = load(sources, &playbooks);
             let prepare = |connect: &ConnectConfig| {
                 Prepared::new(sources, &inventory, Some(&tasks), connect, READ)
@@ -51,7 +51,7 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             let (prepared, (paths, raw)) = together(prepare, loaded, &connect)?;
             let source = provenance::of(sources, &raw, &paths, &inventory.sources);
             let planned = prepared.plan(Work::Playbooks(&raw))?;
-            run::run("run", planned, source, &prepared, &connect, &output)
+            run::run("run", planned, source, &prepared, mode, &connect, &output)
         }
         Invocation::Exec { pattern, job: AdHoc::ListHosts, inventory, connect, .. } => {
             let prepared = Prepared::new(sources, &inventory, None, &connect, UNREAD)?;
@@ -59,12 +59,12 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             print(&names.iter().map(|name| format!("{name}\n")).collect::<String>());
             Ok(ExitCode::Success)
         }
-        Invocation::Exec { pattern, job, inventory, connect, output } => {
+        Invocation::Exec { pattern, job, inventory, mode, connect, output } => {
             let raw = collected(ad_hoc::playbook(sources, &pattern, &job))?;
             let prepared = Prepared::new(sources, &inventory, None, &connect, READ)?;
             let source = provenance::of(sources, &[], &[], &inventory.sources);
             let planned = prepared.plan(Work::Playbooks(std::slice::from_ref(&raw)))?;
-            run::run("exec", planned, source, &prepared, &connect, &output)
+            run::run("exec", planned, source, &prepared, mode, &connect, &output)
         }
         Invocation::Request { file, connect, output } => {
             let prepared = Prepared::new(sources, &Default::default(), None, &connect, READ)?;
@@ -72,7 +72,8 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             let requests = collected(crate::load::literal_requests(sources, id))?;
             let source = provenance::of_files(sources, &[id], &path, &[]);
             let planned = prepared.plan(Work::Requests(&file, &requests))?;
-            run::run("request", planned, source, &prepared, &connect, &output)
+            let mode = ModeConfig::default();
+            run::run("request", planned, source, &prepared, mode, &connect, &output)
         }
         Invocation::Plan { playbooks, format, inventory, tasks, connect } => {
             let loaded = load(sources, &playbooks);

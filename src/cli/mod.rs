@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-pub use args::{ConnectArgs, InventoryArgs, OutputArgs, OutputFormat, TaskArgs, VerbosityArgs};
+pub use args::{ConnectArgs, InventoryArgs, ModeArgs, OutputArgs, OutputFormat, TaskArgs, VerbosityArgs};
 
 use crate::exit_code::ExitCode;
 
@@ -31,7 +31,8 @@ Exit codes:
   2    a task failed or timed out
   3    the run was stopped: two hosts rejected a password that others share
   4    a host was unreachable
-  6    both
+  5    --check --detailed-exitcode: something would change
+  6    a task failed, and a host was unreachable
   130  interrupted
   101  a bug in sshoal";
 
@@ -64,6 +65,9 @@ pub struct RunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
     pub tasks: TaskArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub mode: ModeArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
     pub connect: ConnectArgs,
@@ -105,6 +109,9 @@ pub struct ExecArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
     pub inventory: InventoryArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub mode: ModeArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
     pub connect: ConnectArgs,

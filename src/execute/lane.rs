@@ -10,12 +10,12 @@ use std::time::Instant;
 use jiff::Timestamp;
 use rayon::ScopeFifo;
 
-use super::Context;
+use super::{Context, RunMode, check};
 use super::attempt::{Attempt, Gathered, interrupted};
 use super::canary::Credential;
 use super::connections::Connections;
 use super::parking::{CloseOnPanic, Parking};
-use super::record::{masked_failure, masked_name, now, registered, seconds};
+use super::record::{joined, masked, masked_failure, masked_name, now, registered, seconds};
 use super::verdict::outcome_of;
 use crate::event::{Event, Outcome, TaskRecord};
 use crate::failure::{ErrorCode, Failure};
@@ -120,8 +120,11 @@ impl<'a> LaneRun<'a> {
             return without_attempt(Outcome::Cancelled, Some(reason));
         }
         match guarded(|| self.steps_of(task)).and_then(|steps| steps) {
-            Ok(steps) if steps.iter().any(|step| !step.skip) => Ok(steps),
-            Ok(_) => without_attempt(Outcome::Skipped, None),
+            Ok(Known::Not(note)) => Err(Box::new(Conclusion::unknown(note))),
+            Ok(Known::Steps(steps)) if steps.iter().any(|step| !step.skip) => {
+                Ok(steps)
+            }
+            Ok(Known::Steps(_)) => without_attempt(Outcome::Skipped, None),
             Err(failure) => without_attempt(outcome_of(failure.code), Some(failure)),
         }
     }
@@ -171,8 +174,8 @@ impl<'a> LaneRun<'a> {
     }
 
     /// What the task has to do on this host; nothing where it is skipped.
-    fn steps_of<'t>(&self, task: &'t PlannedTask) -> Result<Cow<'t, [Step]>, Failure> {
-        Ok(match &task.body {
+    fn steps_of<'t>(&self, task: &'t PlannedTask) -> Result<Known<'t>, Failure> {
+        Ok(Known::Steps(match &task.body {
             TaskBody::Skipped => Cow::Borrowed(&[]),
             TaskBody::Ready(steps) => Cow::Borrowed(steps),
             TaskBody::Deferred(body) => match body.resolve(&self.host.registered)? {
@@ -181,12 +184,18 @@ impl<'a> LaneRun<'a> {
                     self.context.options.redactor.learn(&secrets);
                     Cow::Owned(steps)
                 }
+                Resolution::Awaits(names) if self.context.options.mode == RunMode::Check => {
+                    return Ok(Known::Not(check::awaits(&names)));
+                }
+                Resolution::Awaits(names) => {
+                    let message = format!("`{}` has no result on this host", names.join("`, `"));
+                    return Err(Failure::new(ErrorCode::TemplateFailed, message));
+                }
             },
-        })
+        }))
     }
 
-    /// Tries the task once. Trying again, until a condition holds, is a loop
-    /// around this.
+    /// Tries the task: each step as often as it is to be tried.
     fn attempt(&mut self, task: &PlannedTask, steps: &[Step], scope: &ScopeFifo<'a>) -> Conclusion {
         let (id, name) = (task.header.id.clone(), self.name_of(task));
         self.emit(|play, host| Event::TaskStarted { play, host, task: id, name });
@@ -198,7 +207,7 @@ impl<'a> LaneRun<'a> {
             host: &self.lane.host,
             state: &mut *self.host,
             gathered: &mut gathered,
-            keep_values: task.header.register.is_some(),
+            keep_values: task.header.register.is_some() || steps.iter().any(is_judged),
             wake: &|| parking.wake(canaries, cancel, scope),
             next: step_after(self.lane, self.next),
         };
@@ -207,10 +216,11 @@ impl<'a> LaneRun<'a> {
         }
         let (outcome, error) = match std::mem::take(&mut gathered.faults).into_verdict() {
             Some((outcome, failure)) => (outcome, Some(failure)),
+            None if !gathered.ran => (Outcome::Skipped, None),
             None if gathered.changed => (Outcome::Changed, None),
             None => (Outcome::Ok, None),
         };
-        Conclusion { outcome, error, attempts: 1, gathered }
+        Conclusion { outcome, error, attempts: gathered.attempts, gathered }
     }
 
     fn put_on_record(
@@ -229,7 +239,13 @@ impl<'a> LaneRun<'a> {
         if let Some(register) = &header.register
             && outcome != Outcome::Cancelled
         {
-            self.host.registered.insert(register.clone(), registered(outcome, gathered.values));
+            match gathered.unknown {
+                true => self.host.registered.remove(register),
+                false => {
+                    let value = registered(outcome, gathered.values);
+                    self.host.registered.insert(register.clone(), value);
+                }
+            }
         }
         let redactor = &self.context.options.redactor;
         TaskRecord {
@@ -244,6 +260,7 @@ impl<'a> LaneRun<'a> {
             expires_at: task.ttl.and_then(|ttl| now().checked_add(ttl).ok()),
             results: gathered.results,
             error: error.map(|failure| masked_failure(redactor, failure)),
+            note: joined(gathered.notes).map(|note| masked(redactor, note)),
         }
     }
 
@@ -260,6 +277,24 @@ impl Conclusion {
     fn without_attempt(outcome: Outcome, error: Option<Failure>) -> Self {
         Self { outcome, error, attempts: 0, gathered: Gathered::default() }
     }
+
+    /// Of a task that check mode can say nothing about.
+    fn unknown(note: String) -> Self {
+        let gathered = Gathered { notes: vec![note], unknown: true, ..Gathered::default() };
+        Self { outcome: Outcome::Skipped, error: None, attempts: 0, gathered }
+    }
+}
+
+/// What is known of a task when its turn comes.
+enum Known<'t> {
+    /// What there is to do.
+    Steps(Cow<'t, [Step]>),
+    /// That it cannot be known, and why.
+    Not(String),
+}
+
+fn is_judged(step: &Step) -> bool {
+    step.conduct.as_ref().is_some_and(|conduct| conduct.judges())
 }
 
 /// The first step after task `index`, if it is known by now.

@@ -7,10 +7,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use indexmap::IndexSet;
 use jiff::{Timestamp, Unit};
 use serde_json::{Map, Value, json};
 
 use crate::event::{CommandResult, Outcome, TRANSFER_COMMAND, TransferOperation, TransferRecord};
+use super::RunMode;
 use crate::failure::Failure;
 use crate::secret::Redactor;
 use crate::transport::{Captured, Ending, Execution, FileCount};
@@ -19,6 +21,20 @@ use crate::transport::{Captured, Ending, Execution, FileCount};
 pub(super) fn now() -> Timestamp {
     let now = Timestamp::now();
     now.round(Unit::Millisecond).unwrap_or(now)
+}
+
+/// Notes as one text, each of them once; the first few of a long loop's.
+pub(super) fn joined(notes: Vec<String>) -> Option<String> {
+    const SHOWN: usize = 5;
+    let notes: IndexSet<String> = notes.into_iter().collect();
+    let shown: Vec<&str> = notes.iter().take(SHOWN).map(String::as_str).collect();
+    match notes.len() {
+        0 => None,
+        count if count > SHOWN => {
+            Some(format!("{}; and {} more", shown.join("; "), count - SHOWN))
+        }
+        _ => Some(shown.join("; ")),
+    }
 }
 
 /// A duration in seconds, to the microsecond.
@@ -66,6 +82,7 @@ pub(super) fn of_execution(
 pub(super) fn of_transfer(
     item: Option<&Value>,
     duration: Duration,
+    mode: RunMode,
     outcome: Result<(TransferRecord, bool, Option<FileCount>), &Failure>,
 ) -> CommandResult {
     let mut result = CommandResult {
@@ -76,7 +93,10 @@ pub(super) fn of_transfer(
     };
     match outcome {
         Ok((record, changed, files)) => {
-            result.output = sentence(&record, changed, files);
+            result.output = match (mode, changed) {
+                (RunMode::Check, true) => foreseen(&record, files),
+                _ => sentence(&record, changed, files),
+            };
             result.exit_status = Some(0);
             result.transfer = Some(record);
         }
@@ -114,6 +134,18 @@ pub(super) fn registered(outcome: Outcome, results: Vec<Value>) -> Value {
     Value::Object(value)
 }
 
+/// Whether a result's value says that it failed.
+pub(super) fn has_failed(value: &Value) -> bool {
+    value["failed"] == true
+}
+
+/// Makes a result's value say how it ended after all.
+pub(super) fn set_outcome(value: &mut Value, outcome: Outcome) {
+    if let Value::Object(fields) = value {
+        insert_flags(fields, outcome);
+    }
+}
+
 fn insert_flags(value: &mut Map<String, Value>, outcome: Outcome) {
     let ok = matches!(outcome, Outcome::Ok | Outcome::Changed);
     value.insert("ok".to_owned(), json!(ok));
@@ -134,6 +166,7 @@ pub(super) fn masked_result(redactor: &Redactor, result: CommandResult) -> Comma
             local_path: mask(transfer.local_path),
             remote_path: mask(transfer.remote_path),
             resume_note: transfer.resume_note.map(mask),
+            diff: transfer.diff.map(mask),
             ..transfer
         }),
         ..result
@@ -214,6 +247,23 @@ fn sentence(record: &TransferRecord, changed: bool, files: Option<FileCount>) ->
         (true, true) => {
             format!("{verb} the last {moved} of {} to {target}", size(record.total_bytes))
         }
+    }
+}
+
+/// What a transfer would do.
+fn foreseen(record: &TransferRecord, files: Option<FileCount>) -> String {
+    let (verb, target) = match record.operation {
+        TransferOperation::Upload => ("upload", &record.remote_path),
+        TransferOperation::Download => ("download", &record.local_path),
+    };
+    match files {
+        Some(FileCount { total, moved: 0 }) => {
+            format!("would update {target}, whose {total} files are there already")
+        }
+        Some(FileCount { total, moved }) => {
+            format!("would {verb} {moved} of {total} files to {target}")
+        }
+        None => format!("would {verb} {} to {target}", size(record.total_bytes)),
     }
 }
 

@@ -30,18 +30,30 @@ pub(super) fn templated(value: Schema) -> Schema {
 
 /// A task has one thing to do, and the sentinel goes with a file transfer.
 pub(super) fn task(schema: &mut Schema) {
+    let script = json!({
+        "required": ["driver_args"],
+        "properties": { "driver_args": { "type": "object", "required": ["script_content"] } },
+    });
     let only = |key: &str, others: [&str; 2]| {
-        let others = others.map(|other| json!({ "required": [other] }));
-        json!({ "required": [key], "not": { "anyOf": others } })
+        let [one, other] = others.map(|other| json!({ "required": [other] }));
+        json!({ "required": [key], "not": { "anyOf": [one, other, script] } })
     };
+    let none = json!({ "type": "array", "maxItems": 0 });
     let stands_for_it = json!({ "enum": [TRANSFER_COMMAND, [TRANSFER_COMMAND]] });
     let one_of = json!([
         only("command", ["config", "file_transfer"]),
         only("config", ["command", "file_transfer"]),
         {
             "required": ["file_transfer"],
-            "not": { "required": ["config"] },
+            "not": { "anyOf": [{ "required": ["config"] }, script] },
             "properties": { "command": stands_for_it },
+        },
+        {
+            "allOf": [script],
+            "not": {
+                "anyOf": [{ "required": ["file_transfer"] }, { "required": ["command", "config"] }],
+            },
+            "properties": { "command": none, "config": none },
         },
     ]);
     let sentinel = json!({ "required": ["command"], "properties": { "command": stands_for_it } });

@@ -28,10 +28,7 @@ impl DeferredBody for Deferred {
                 let secrets = self.task.store.secrets(before);
                 Ok(Resolution::Steps { steps, secrets })
             }
-            Expansion::Pending(names) => {
-                let message = format!("`{}` has no result on this host", names.join("`, `"));
-                Err(Failure::new(ErrorCode::TemplateFailed, message))
-            }
+            Expansion::Pending(names) => Ok(Resolution::Awaits(names)),
             Expansion::Wrong { problems, condition } => {
                 let code = match condition {
                     true => ErrorCode::ConditionFailed,

@@ -7,6 +7,8 @@
 mod action;
 mod base;
 mod collect;
+mod condition;
+mod conduct;
 mod connection;
 mod deferred;
 mod downloads;

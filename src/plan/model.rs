@@ -11,7 +11,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::spec::{Action, ConnectionSpec, QueueStrategy};
+use super::spec::{Action, ConnectionSpec, Guards, QueueStrategy};
 use crate::event::{ActionKind, HostName, TaskId};
 use crate::failure::Failure;
 use crate::secret::Secret;
@@ -113,6 +113,8 @@ pub enum Resolution {
         /// Secrets that became known by rendering, to be masked from now on.
         secrets: Vec<Secret>,
     },
+    /// It still waits for these results, of tasks that did not run.
+    Awaits(Vec<Arc<str>>),
 }
 
 /// What to do for one loop item, or for a task without a loop.
@@ -128,6 +130,56 @@ pub struct Step {
     pub strategy: QueueStrategy,
     /// What to do.
     pub action: Action,
+    /// What is special about how to do it; `None` where nothing is.
+    pub conduct: Option<Arc<Conduct>>,
+}
+
+/// What decides whether a step is done at all, how often, and what came of it.
+#[derive(Debug, Default)]
+pub struct Conduct {
+    /// What decides on the host whether there is anything to do.
+    pub guards: Guards,
+    /// Whether to try again.
+    pub retry: Option<Retry>,
+    /// Whether it counts as changed.
+    pub changed_when: Option<Arc<dyn ResultCondition>>,
+    /// Whether it counts as failed.
+    pub failed_when: Option<Arc<dyn ResultCondition>>,
+}
+
+impl Conduct {
+    /// Whether a condition looks at the step's result.
+    #[must_use]
+    pub fn judges(&self) -> bool {
+        let until = self.retry.as_ref().and_then(|retry| retry.until.as_ref());
+        self.changed_when.is_some() || self.failed_when.is_some() || until.is_some()
+    }
+}
+
+/// How to try again.
+#[derive(Debug, Clone)]
+pub struct Retry {
+    /// How often to try altogether, 1 or more.
+    pub tries: u32,
+    /// How long to wait between two tries.
+    pub delay: Duration,
+    /// What ends the tries; `None` is success.
+    pub until: Option<Arc<dyn ResultCondition>>,
+}
+
+/// A condition over the result of the step that it belongs to.
+pub trait ResultCondition: Send + Sync + fmt::Debug {
+    /// Whether it holds for `own`, the step's result so far; `registered` are
+    /// the host's results of earlier tasks.
+    ///
+    /// # Errors
+    /// A [`Failure`] with the code `ConditionFailed`.
+    fn holds(&self, registered: &Registered, own: &Value) -> Result<bool, Failure>;
+
+    /// Its value, where that depends on no result.
+    fn constant(&self) -> Option<bool> {
+        None
+    }
 }
 
 /// The registered results of one host so far: by name, values of the shape
@@ -143,6 +195,11 @@ impl Registered {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
+    }
+
+    /// Forgets what is registered as `name`.
+    pub fn remove(&mut self, name: &str) {
+        self.0.shift_remove(name);
     }
 
     /// Registers `result` as `name`, in place of an earlier one.

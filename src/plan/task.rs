@@ -86,7 +86,11 @@ impl HostTask {
             .map(|(name, value)| (name.into(), Value::from(Serde(value))))
             .collect();
         let pending = match results {
-            Some(_) => Arc::default(),
+            // What check mode did not run has no result.
+            Some(results) => {
+                let names = self.pending.iter().filter(|name| results.get(name).is_none());
+                Arc::new(names.cloned().collect())
+            }
             None => Arc::clone(&self.pending),
         };
         let scope = Arc::clone(&self.base.scope);
@@ -247,6 +251,7 @@ impl HostTask {
         {
             sudo.password.clone_from(&connection.credentials.sudo_password);
         }
+        let conduct = self.conduct(frame, collect);
         Some(Step {
             item,
             skip: false,
@@ -256,6 +261,7 @@ impl HostTask {
                 Some(QueueStrategyName::Fifo) | None => QueueStrategy::Fifo,
             },
             action: action?,
+            conduct,
         })
     }
 

@@ -685,6 +685,7 @@ fn plain_options() -> ExecOptions {
         read_size: None,
         max_output: 1 << 20,
         sudo: None,
+        script: None,
     }
 }
 

@@ -224,6 +224,7 @@ impl Connection for FakeConnection {
                 resume_note: None,
                 verified: true,
                 sha256: None,
+                diff: None,
             },
             changed,
             files: None,
@@ -270,8 +271,10 @@ pub(super) fn step(host: &str, commands: &[&str]) -> Step {
                 read_size: None,
                 max_output: 1024,
                 sudo: None,
+                script: None,
             },
         }),
+        conduct: None,
     }
 }
 

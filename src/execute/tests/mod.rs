@@ -24,11 +24,14 @@ fn options(forks: usize) -> ExecuteOptions {
         run: RunStarted {
             run_id: "run".into(),
             command: "run".into(),
+            check_mode: false,
             started_at: Timestamp::UNIX_EPOCH,
             source: Source::default(),
         },
         redactor: Arc::default(),
         canary: CanaryMode::On,
+        mode: RunMode::Apply,
+        diff: DiffMode::Hidden,
         cancel: Cancel::default(),
     }
 }
