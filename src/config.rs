@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::cli::{
-    Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, ModeArgs, OutputArgs, OutputFormat, PlanFormat,
-    SchemaKind, TaskArgs,
+    Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, ModeArgs, OutputArgs, OutputFormat,
+    PlanFormat, SchemaKind, TaskArgs,
 };
 use crate::execute::{CanaryMode, DiffMode, RunMode};
 use crate::report::Verbosity;

@@ -8,7 +8,9 @@ use std::ffi::OsString;
 use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-pub use args::{ConnectArgs, InventoryArgs, ModeArgs, OutputArgs, OutputFormat, TaskArgs, VerbosityArgs};
+pub use args::{
+    ConnectArgs, InventoryArgs, ModeArgs, OutputArgs, OutputFormat, TaskArgs, VerbosityArgs,
+};
 
 use crate::exit_code::ExitCode;
 

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::{Context, RunMode};
 use super::connections::shared;
 use super::lane::HostState;
 use super::record::{masked_result, of_execution, of_transfer, value_of};
 use super::verdict::{Faults, ends_task, of_status, outcome_of};
 use super::watch::Watch;
+use super::{Context, RunMode};
 use crate::event::{CommandResult, Event, HostName, Outcome};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::model::Step;
@@ -204,7 +204,8 @@ impl Attempt<'_> {
         match transferred {
             Ok(Transferred { record, changed, files, warnings }) => {
                 let done = Ok((record, changed, files));
-                let result = of_transfer(step.item.as_ref(), duration, self.context.options.mode, done);
+                let result =
+                    of_transfer(step.item.as_ref(), duration, self.context.options.mode, done);
                 self.record(result, if changed { Outcome::Changed } else { Outcome::Ok });
                 self.gathered.step_changed = changed;
                 warnings.into_iter().for_each(|warning| self.warn(warning));

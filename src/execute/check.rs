@@ -26,7 +26,9 @@ impl Attempt<'_> {
         let note = match (changes, is_guarded) {
             (false, _) => "check mode: would run, and change nothing",
             (true, true) => "check mode: would run",
-            (true, false) => "check mode: would run; nothing tells whether it would change anything",
+            (true, false) => {
+                "check mode: would run; nothing tells whether it would change anything"
+            }
         };
         self.gathered.notes.push(note.to_owned());
         self.gathered.step_changed = changes;
@@ -70,8 +72,5 @@ impl Attempt<'_> {
 
 /// Why a task is left out that needs results which check mode does not have.
 pub(super) fn awaits(names: &[Arc<str>]) -> String {
-    format!(
-        "check mode: it needs `{}`, of a task that check mode did not run",
-        names.join("`, `")
-    )
+    format!("check mode: it needs `{}`, of a task that check mode did not run", names.join("`, `"))
 }

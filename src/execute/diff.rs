@@ -40,10 +40,9 @@ pub(super) fn unified(
 fn text(content: Content) -> Result<String, String> {
     match content {
         Content::Missing => Ok(String::new()),
-        Content::TooLarge(size) => Err(format!(
-            "not shown: {size} bytes, and files above {} are not",
-            Content::LIMIT
-        )),
+        Content::TooLarge(size) => {
+            Err(format!("not shown: {size} bytes, and files above {} are not", Content::LIMIT))
+        }
         Content::Bytes(bytes) if bytes.contains(&0) => Err("not shown: binary".to_owned()),
         Content::Bytes(bytes) => {
             String::from_utf8(bytes).map_err(|_| "not shown: binary".to_owned())
@@ -69,7 +68,8 @@ mod tests {
             "--- /etc/x (on the host)\n+++ /etc/x\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n"
         );
         assert_eq!(shown("a\n", "a\n"), None);
-        let new = unified("/x", Content::Missing, Content::Bytes(b"a".to_vec()), &Redactor::default());
+        let new =
+            unified("/x", Content::Missing, Content::Bytes(b"a".to_vec()), &Redactor::default());
         let expected = "--- /dev/null\n+++ /x\n@@ -0,0 +1 @@\n+a\n\\ No newline at end of file\n";
         assert_eq!(new.unwrap(), expected);
     }

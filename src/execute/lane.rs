@@ -10,13 +10,13 @@ use std::time::Instant;
 use jiff::Timestamp;
 use rayon::ScopeFifo;
 
-use super::{Context, RunMode, check};
 use super::attempt::{Attempt, Gathered, interrupted};
 use super::canary::Credential;
 use super::connections::Connections;
 use super::parking::{CloseOnPanic, Parking};
 use super::record::{joined, masked, masked_failure, masked_name, now, registered, seconds};
 use super::verdict::outcome_of;
+use super::{Context, RunMode, check};
 use crate::event::{Event, Outcome, TaskRecord};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::model::{Lane, PlannedTask, Registered, Resolution, Step, TaskBody};
@@ -121,9 +121,7 @@ impl<'a> LaneRun<'a> {
         }
         match guarded(|| self.steps_of(task)).and_then(|steps| steps) {
             Ok(Known::Not(note)) => Err(Box::new(Conclusion::unknown(note))),
-            Ok(Known::Steps(steps)) if steps.iter().any(|step| !step.skip) => {
-                Ok(steps)
-            }
+            Ok(Known::Steps(steps)) if steps.iter().any(|step| !step.skip) => Ok(steps),
             Ok(Known::Steps(_)) => without_attempt(Outcome::Skipped, None),
             Err(failure) => without_attempt(outcome_of(failure.code), Some(failure)),
         }

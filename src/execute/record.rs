@@ -11,8 +11,8 @@ use indexmap::IndexSet;
 use jiff::{Timestamp, Unit};
 use serde_json::{Map, Value, json};
 
-use crate::event::{CommandResult, Outcome, TRANSFER_COMMAND, TransferOperation, TransferRecord};
 use super::RunMode;
+use crate::event::{CommandResult, Outcome, TRANSFER_COMMAND, TransferOperation, TransferRecord};
 use crate::failure::Failure;
 use crate::secret::Redactor;
 use crate::transport::{Captured, Ending, Execution, FileCount};
@@ -30,9 +30,7 @@ pub(super) fn joined(notes: Vec<String>) -> Option<String> {
     let shown: Vec<&str> = notes.iter().take(SHOWN).map(String::as_str).collect();
     match notes.len() {
         0 => None,
-        count if count > SHOWN => {
-            Some(format!("{}; and {} more", shown.join("; "), count - SHOWN))
-        }
+        count if count > SHOWN => Some(format!("{}; and {} more", shown.join("; "), count - SHOWN)),
         _ => Some(shown.join("; ")),
     }
 }

@@ -146,7 +146,12 @@ pub(super) fn may_pass(code: ErrorCode, try_number: u32) -> bool {
     use ErrorCode::*;
     let returns = matches!(
         code,
-        ConnectRefused | ConnectTimeout | ConnectFailed | BannerTimeout | HandshakeFailed | ProxyFailed
+        ConnectRefused
+            | ConnectTimeout
+            | ConnectFailed
+            | BannerTimeout
+            | HandshakeFailed
+            | ProxyFailed
     );
     is_judged(code)
         || code.is_timeout()

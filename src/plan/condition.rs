@@ -109,11 +109,7 @@ fn all_hold(frame: &Arc<Frame>, at: &At<OneOrMany<Condition>>) -> Result<bool, M
 }
 
 impl ResultCondition for OwnCondition {
-    fn holds(
-        &self,
-        registered: &Registered,
-        own: &serde_json::Value,
-    ) -> Result<bool, Failure> {
+    fn holds(&self, registered: &Registered, own: &serde_json::Value) -> Result<bool, Failure> {
         if let Some(constant) = self.constant {
             return Ok(constant);
         }
@@ -134,7 +130,10 @@ impl ResultCondition for OwnCondition {
             Miss::Problem(problem) => {
                 let sources = &self.scope.world.sources;
                 let message = format!("`{key}`: {}", problem.one_line(sources));
-                Failure { help: problem.advice(), ..Failure::new(ErrorCode::ConditionFailed, message) }
+                Failure {
+                    help: problem.advice(),
+                    ..Failure::new(ErrorCode::ConditionFailed, message)
+                }
             }
             Miss::Pending(name) => {
                 let message = format!("`{key}` needs `{}`, which has no result", name.0);

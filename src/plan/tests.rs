@@ -158,6 +158,7 @@ fn resolve(task: &PlannedTask, results: &[(&str, Value)]) -> Result<Vec<Vec<Stri
     }
     match body.resolve(&registered) {
         Ok(Resolution::Skipped) => Ok(Vec::new()),
+        Ok(Resolution::Awaits(names)) => panic!("waits for {names:?}"),
         Ok(Resolution::Steps { steps, .. }) => {
             Ok(steps.iter().map(|step| commands(step).to_vec()).collect())
         }

@@ -11,7 +11,9 @@ use super::exec::{self, End, Limits, Ran};
 use super::link::{Deadline, Link, Stop};
 use super::password::{PasswordUse, PasswordWatch, Purpose};
 use super::transfer::TransferSession;
-use super::{Cancel, Comparison, Connection, Ending, Execution, Transferred, elevated, siblings, sudo};
+use super::{
+    Cancel, Comparison, Connection, Ending, Execution, Transferred, elevated, siblings, sudo,
+};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::{ExecOptions, SudoSpec, TransferSpec};
 

@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn a_path_is_there_whatever_its_characters() {
-        for name in ["a b", "-n", "it's", "a\nb", "$(id)", "`id`", "*", "a\\b", "!x", "ä", "(", "~"] {
+        for name in ["a b", "-n", "it's", "a\nb", "$(id)", "`id`", "*", "a\\b", "!x", "ä", "(", "~"]
+        {
             let path = if name == "~" { "./~" } else { name };
             assert_eq!(held(&[name], &creates(&[path])), Some(HeldBack::Creates), "{name:?}");
             let other = if name == "*" { &[][..] } else { &["other"][..] };

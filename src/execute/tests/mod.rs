@@ -1,4 +1,5 @@
 mod canary;
+mod conduct;
 mod fake;
 mod property;
 

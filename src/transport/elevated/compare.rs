@@ -115,9 +115,7 @@ fn download_of_file(job: &mut Job<'_>) -> Result<Comparison, Failure> {
         return Err(Failure::new(ErrorCode::TransferFailed, message));
     };
     let is_same = match &here {
-        Some(metadata) if metadata.len() == there.size => {
-            Some(upload::hash_of(path)?) == there.sum
-        }
+        Some(metadata) if metadata.len() == there.size => Some(upload::hash_of(path)?) == there.sum,
         _ => false,
     };
     let mode = here.map(|metadata| metadata.permissions().mode() & 0o7777);

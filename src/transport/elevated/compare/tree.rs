@@ -166,7 +166,8 @@ mod tests {
 
     #[test]
     fn a_list_is_read_whole_or_not_at_all() {
-        let said = b"d.\0d./a b\0l./link\0../to\0sums\0aa  ./a b/c\n\\bb  ./x\\ny\\\\z\nsshoal-end\n";
+        let said =
+            b"d.\0d./a b\0l./link\0../to\0sums\0aa  ./a b/c\n\\bb  ./x\\ny\\\\z\nsshoal-end\n";
         let expected = Tree::from([
             (".".to_owned(), Entry::Directory),
             ("./a b".to_owned(), Entry::Directory),
