@@ -26,6 +26,7 @@ mod lab;
 mod lab_works;
 mod schemas;
 mod secrets;
+mod tasks;
 mod transfer;
 mod usage;
 mod vault;
