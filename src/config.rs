@@ -1,8 +1,12 @@
 //! What the user asked for, as plain values: flags and environment variables have
 //! been read, mutually exclusive flags have become enums, and nothing knows clap.
 
+mod mode;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+
+pub use mode::{CheckExit, ModeConfig};
 
 use crate::cli::{
     Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, ModeArgs, OutputArgs, OutputFormat,
@@ -123,27 +127,6 @@ pub struct TaskConfig {
     pub tags: Vec<String>,
     /// Tags that exclude a task.
     pub skip_tags: Vec<String>,
-}
-
-/// What a run may do, and how it tells.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ModeConfig {
-    /// Whether to change anything.
-    pub mode: RunMode,
-    /// Whether to show what uploads change.
-    pub diff: DiffMode,
-    /// What the exit code of a check tells.
-    pub exit: CheckExit,
-}
-
-/// What the exit code of a run in check mode tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CheckExit {
-    /// Whether anything failed.
-    #[default]
-    Failures,
-    /// Also whether anything would change.
-    Changes,
 }
 
 /// How to connect.

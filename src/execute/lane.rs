@@ -13,13 +13,14 @@ use rayon::ScopeFifo;
 use super::attempt::{Attempt, Gathered, interrupted};
 use super::canary::Credential;
 use super::connections::Connections;
+use super::known::Known;
 use super::parking::{CloseOnPanic, Parking};
 use super::record::{joined, masked, masked_failure, masked_name, now, registered, seconds};
 use super::verdict::outcome_of;
-use super::{Context, RunMode, check};
+use super::{Context, retry};
 use crate::event::{Event, Outcome, TaskRecord};
 use crate::failure::{ErrorCode, Failure};
-use crate::plan::model::{Lane, PlannedTask, Registered, Resolution, Step, TaskBody};
+use crate::plan::model::{Lane, PlannedTask, Registered, Step, TaskBody};
 
 /// What a host keeps from play to play.
 #[derive(Default)]
@@ -119,7 +120,9 @@ impl<'a> LaneRun<'a> {
         if let Some(reason) = self.reason_not_to_run() {
             return without_attempt(Outcome::Cancelled, Some(reason));
         }
-        match guarded(|| self.steps_of(task)).and_then(|steps| steps) {
+        match guarded(|| Known::of(task, &self.host.registered, &self.context))
+            .and_then(|known| known)
+        {
             Ok(Known::Not(note)) => Err(Box::new(Conclusion::unknown(note))),
             Ok(Known::Steps(steps)) if steps.iter().any(|step| !step.skip) => Ok(steps),
             Ok(Known::Steps(_)) => without_attempt(Outcome::Skipped, None),
@@ -171,28 +174,6 @@ impl<'a> LaneRun<'a> {
         is_cancelled.then(interrupted).or_else(|| self.context.canaries.stopped())
     }
 
-    /// What the task has to do on this host; nothing where it is skipped.
-    fn steps_of<'t>(&self, task: &'t PlannedTask) -> Result<Known<'t>, Failure> {
-        Ok(Known::Steps(match &task.body {
-            TaskBody::Skipped => Cow::Borrowed(&[]),
-            TaskBody::Ready(steps) => Cow::Borrowed(steps),
-            TaskBody::Deferred(body) => match body.resolve(&self.host.registered)? {
-                Resolution::Skipped => Cow::Borrowed(&[]),
-                Resolution::Steps { steps, secrets } => {
-                    self.context.options.redactor.learn(&secrets);
-                    Cow::Owned(steps)
-                }
-                Resolution::Awaits(names) if self.context.options.mode == RunMode::Check => {
-                    return Ok(Known::Not(check::awaits(&names)));
-                }
-                Resolution::Awaits(names) => {
-                    let message = format!("`{}` has no result on this host", names.join("`, `"));
-                    return Err(Failure::new(ErrorCode::TemplateFailed, message));
-                }
-            },
-        }))
-    }
-
     /// Tries the task: each step as often as it is to be tried.
     fn attempt(&mut self, task: &PlannedTask, steps: &[Step], scope: &ScopeFifo<'a>) -> Conclusion {
         let (id, name) = (task.header.id.clone(), self.name_of(task));
@@ -205,7 +186,7 @@ impl<'a> LaneRun<'a> {
             host: &self.lane.host,
             state: &mut *self.host,
             gathered: &mut gathered,
-            keep_values: task.header.register.is_some() || steps.iter().any(is_judged),
+            keep_values: task.header.register.is_some() || steps.iter().any(retry::is_judged),
             wake: &|| parking.wake(canaries, cancel, scope),
             next: step_after(self.lane, self.next),
         };
@@ -281,18 +262,6 @@ impl Conclusion {
         let gathered = Gathered { notes: vec![note], unknown: true, ..Gathered::default() };
         Self { outcome: Outcome::Skipped, error: None, attempts: 0, gathered }
     }
-}
-
-/// What is known of a task when its turn comes.
-enum Known<'t> {
-    /// What there is to do.
-    Steps(Cow<'t, [Step]>),
-    /// That it cannot be known, and why.
-    Not(String),
-}
-
-fn is_judged(step: &Step) -> bool {
-    step.conduct.as_ref().is_some_and(|conduct| conduct.judges())
 }
 
 /// The first step after task `index`, if it is known by now.

@@ -26,6 +26,7 @@ mod check;
 mod connections;
 mod diff;
 mod guard;
+mod known;
 mod lane;
 mod parking;
 mod record;

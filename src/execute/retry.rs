@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::RunMode;
 use super::attempt::{Attempt, Flow, Tried, interrupted};
 use super::record::{has_failed, registered, set_outcome};
-use super::verdict::{FaultMark, is_judged, may_pass};
+use super::verdict::{self, FaultMark, may_pass};
 use crate::event::Outcome;
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::model::{Conduct, Step};
@@ -85,7 +85,7 @@ impl Attempt<'_> {
     /// Lets the step's conditions judge a try, and tells whether it was the last.
     fn judge(&mut self, conduct: &Conduct, step: &Step, mark: &Mark, number: u32) -> Judged {
         let codes: Vec<ErrorCode> = self.gathered.faults.codes_since(mark.faults).collect();
-        if codes.iter().any(|&code| !is_judged(code)) {
+        if codes.iter().any(|&code| !verdict::is_judged(code)) {
             // Such as an unreachable host: there is no result to judge.
             return match codes.iter().all(|&code| may_pass(code, number)) {
                 true => Judged::Again,
@@ -206,6 +206,11 @@ impl Attempt<'_> {
             std::thread::sleep(left.min(NAP));
         }
     }
+}
+
+/// Whether a condition looks at the step's result.
+pub(super) fn is_judged(step: &Step) -> bool {
+    step.conduct.as_ref().is_some_and(|conduct| conduct.judges())
 }
 
 fn never_held(tries: u32) -> Failure {

@@ -1,12 +1,15 @@
 //! Values with a form of their own: durations, permission bits, choices,
 //! environments.
 
+mod pause;
+
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::decode::{At, Decode, Decoder, Templated, is_plain};
 use super::error::LoadError;
 use super::node::{Kind, Node};
+pub use pause::Pause;
 
 /// Declares a text with a fixed set of values.
 macro_rules! choices {
@@ -114,48 +117,6 @@ impl Decode for Seconds {
         };
         if seconds.is_none() {
             decoder.wrong_type(node, what, Self::EXPECTED, "write a plain number such as `30`");
-        }
-        seconds
-    }
-}
-
-/// A pause of zero seconds or more.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pause(pub f64);
-
-impl Pause {
-    /// Checks the range.
-    #[must_use]
-    pub fn new(seconds: f64) -> Option<Self> {
-        (0.0..=LONGEST).contains(&seconds).then_some(Self(seconds))
-    }
-
-    /// The range in words.
-    pub const EXPECTED: &'static str = "a number of seconds of 0 or more";
-}
-
-impl JsonSchema for Pause {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Pause".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "number", "minimum": 0 })
-    }
-}
-
-impl Decode for Pause {
-    fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
-        let seconds = match &node.kind {
-            Kind::Number(number) => number.as_f64().and_then(Self::new),
-            _ => None,
-        };
-        if seconds.is_none() {
-            decoder.wrong_type(node, what, Self::EXPECTED, "write a plain number such as `5`");
         }
         seconds
     }

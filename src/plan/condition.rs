@@ -18,7 +18,8 @@ use crate::resolve::frame::Frame;
 use crate::resolve::render::Miss;
 use crate::resolve::scope::Scope;
 
-/// What conditions call the task's own result where the task registers none.
+/// What conditions call the task's own result, beside the name that the task
+/// registers. With such a name, another variable of this name keeps its meaning.
 const OWN: &str = "result";
 
 /// One of a task's conditions over its own result.
@@ -54,7 +55,8 @@ struct OwnCondition {
     item: Option<Value>,
     raw: Arc<At<RawTask>>,
     key: Key,
-    own: Arc<str>,
+    /// The names of the own result.
+    own: Vec<Arc<str>>,
     constant: Option<bool>,
 }
 
@@ -67,9 +69,11 @@ impl HostTask {
         collect: &mut Collect,
     ) -> Option<Arc<dyn ResultCondition>> {
         let at = key.of(&self.raw.value)?;
-        let own = self.raw.value.register.as_ref().map_or(OWN, |register| &register.value);
-        let own: Arc<str> = own.into();
-        let constant = match all_hold(&frame.with_pending(&own), at) {
+        let register = self.raw.value.register.as_ref().map(|register| Arc::from(&*register.value));
+        let implicit = (register.is_none() || !frame.knows(OWN)).then(|| Arc::from(OWN));
+        let own: Vec<Arc<str>> = register.into_iter().chain(implicit).collect();
+        let sees = own.iter().fold(Arc::clone(frame), |frame, name| frame.with_pending(name));
+        let constant = match all_hold(&sees, at) {
             Ok(value) => Some(value),
             Err(Miss::Pending(_)) => None,
             Err(Miss::Problem(problem)) => {
@@ -78,7 +82,7 @@ impl HostTask {
             }
         };
         if (key, constant) == (Key::Until, Some(false)) {
-            collect.error(PlanError::NeverHolds { own: own.to_string() }, Some(at));
+            collect.error(PlanError::NeverHolds { own: own[0].to_string() }, Some(at));
         }
         Some(Arc::new(OwnCondition {
             scope: Arc::clone(frame.scope()),
@@ -117,7 +121,8 @@ impl ResultCondition for OwnCondition {
             .iter()
             .map(|(name, value)| (name.into(), Value::from(Serde(value))))
             .collect();
-        results.insert(Arc::clone(&self.own), Value::from(Serde(own)));
+        let own = Value::from(Serde(own));
+        results.extend(self.own.iter().map(|name| (Arc::clone(name), own.clone())));
         let scope = Arc::clone(&self.scope);
         let frame = Frame::new(scope, self.layer.clone(), Arc::default(), results);
         let frame = match &self.item {

@@ -4,6 +4,7 @@
 //! rendered here; what needs a result of the run waits in a [`DeferredBody`].
 //! The executor needs to know nothing of templates, inventories or files.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -195,6 +196,12 @@ impl Registered {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
+    }
+
+    /// Those of `names` that have no result.
+    #[must_use]
+    pub fn missing(&self, names: &BTreeSet<Arc<str>>) -> BTreeSet<Arc<str>> {
+        names.iter().filter(|name| !self.0.contains_key(*name)).cloned().collect()
     }
 
     /// Forgets what is registered as `name`.

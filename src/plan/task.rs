@@ -87,10 +87,7 @@ impl HostTask {
             .collect();
         let pending = match results {
             // What check mode did not run has no result.
-            Some(results) => {
-                let names = self.pending.iter().filter(|name| results.get(name).is_none());
-                Arc::new(names.cloned().collect())
-            }
+            Some(results) => Arc::new(results.missing(&self.pending)),
             None => Arc::clone(&self.pending),
         };
         let scope = Arc::clone(&self.base.scope);

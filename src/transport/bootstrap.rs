@@ -111,7 +111,7 @@ impl Launch {
         script.push_str(&read_payload(options));
         script.push_str("set -- \"$1\" \"$(printf %bx \"$2\")\" \"$3\"; ");
         script.push_str(&change_directory(options, "${2%x}"));
-        script.push_str("exec \"$3\" -c \"${1%x}\"");
+        script.push_str(&format!("exec {} -c \"${{1%x}}\"", shell(options)));
         if !keep_stdin {
             script.push_str(" </dev/null");
         }
@@ -136,7 +136,7 @@ impl Launch {
         );
         inner.push_str(&read_payload(options));
         inner.push_str(&change_directory(options, "$2"));
-        inner.push_str("exec \"$3\" -c \"$1\" </dev/null");
+        inner.push_str(&format!("exec {} -c \"$1\" </dev/null", shell(options)));
         inner.push_str(keep_script(options));
         let user = if sudo.user.is_some() { " -u \"${4%x}\"" } else { "" };
         // The bootstrap runs in the login shell where that speaks POSIX, so that
@@ -191,6 +191,12 @@ fn read_payload(options: &ExecOptions) -> String {
     let variables = if options.environment.is_empty() { "" } else { READ_VARIABLES };
     let script = if options.script.is_some() { READ_SCRIPT } else { "" };
     format!("{variables}{script}")
+}
+
+/// What runs the line: the login shell, but a script's interpreter is started by
+/// `/bin/sh`, for csh would close the script.
+fn shell(options: &ExecOptions) -> &'static str {
+    if options.script.is_some() { "/bin/sh" } else { "\"$3\"" }
 }
 
 /// Hands the script's descriptor on: some shells keep those to themselves that they

@@ -52,7 +52,7 @@ fn a_condition_sees_its_own_result_items_variables_and_earlier_results() {
         "- command: a\n  register: first\n\
          - command: b\n  register: own\n  vars: { wanted: x }\n  loop: [x, y]\n  \
            failed_when:\n    - own.output == item\n    - item == wanted\n    - first.output == 'f'\n\
-         - command: c\n  changed_when: result.output == 'new'\n",
+         - command: c\n  register: r\n  changed_when: result.output == 'new' and r.output == 'new'\n",
     )
     .unwrap();
     let tasks = &lane(&planned, "web-01").tasks;
@@ -109,7 +109,6 @@ fn what_is_wrong_with_a_condition_is_found_before_the_run() {
         ("until: result.ok and nowhere", "undefined variable `nowhere`"),
         ("changed_when: result.output | nofilter", "there is no filter `nofilter`"),
         ("failed_when: [result.ok, other.ok]", "undefined variable `other`"),
-        ("{ register: r, until: result.ok }", "undefined variable `result`"),
         ("until: false", "`until` can never hold"),
         ("until: 1 > 2", "`until` can never hold"),
         ("retries: '{{ -1 }}'", "`retries` must be"),

@@ -14,7 +14,7 @@ fn what_succeeds_the_third_time_was_tried_three_times() {
         { "name": "grow", "command": format!("echo x >> {count}; cat {count}; test $(wc -l <{count}) -ge 3"),
           "retries": 5, "delay": 0.1, "register": "grown" },
         { "name": "until", "command": format!("echo y >> {count}; wc -l <{count}"),
-          "until": "result.output | int >= 5", "delay": 0.1 },
+          "until": "result.output | trim | int >= 5", "delay": 0.1 },
         { "name": "look", "command": "echo {{ grown.results | length }} {{ grown.exit_status }}" },
         { "name": "never", "command": "false", "retries": 1, "delay": 0, "ignore_errors": true },
         { "name": "each", "command": "test {{ item }} = b", "loop": ["b", "a"], "retries": 2,
@@ -70,8 +70,8 @@ fn conditions_judge_real_results() {
     let tasks = json!([
         { "name": "grep", "command": "grep -q x /dev/null", "failed_when": "result.exit_status > 1",
           "changed_when": false, "register": "found" },
-        { "name": "bad", "command": "echo ERROR", "register": "said",
-          "failed_when": ["'ERROR' in said.output", "said.exit_status == 0"], "ignore_errors": true },
+        { "name": "bad", "command": "echo ERROR", "register": "said", "ignore_errors": true,
+          "failed_when": ["'ERROR' in said.output", "result.exit_status == 0"] },
         { "name": "seen", "command": "echo {{ found.ok }} {{ found.changed }} {{ said.failed }}" },
         { "name": "broken", "command": "echo many", "changed_when": "result.output | from_json" },
     ]);
@@ -83,7 +83,7 @@ fn conditions_judge_real_results() {
         (&bad["outcome"], &bad["error"]["code"]),
         (&json!("failed"), &json!("command_failed"))
     );
-    assert_eq!(report.task("web", "seen")["results"][0]["output"], "true false true\n");
+    assert_eq!(report.task("web", "seen")["results"][0]["output"], "True False True\n");
     let broken = report.task("web", "broken");
     assert_eq!(broken["error"]["code"], "condition_failed", "{broken}");
 }
