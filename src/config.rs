@@ -5,14 +5,13 @@ mod mode;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use mode::{CheckExit, ModeConfig};
 
-use crate::cli::{
-    Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, ModeArgs, OutputArgs, OutputFormat,
-    PlanFormat, SchemaKind, TaskArgs,
-};
-use crate::execute::{CanaryMode, DiffMode, RunMode};
+use crate::cli::{CheckFormat, OutputFormat, PlanFormat, SchemaKind};
+use crate::execute::CanaryMode;
+use crate::load::layer::Layer;
 use crate::report::Verbosity;
 
 /// One invocation.
@@ -52,6 +51,8 @@ pub enum Invocation {
     Request {
         /// A path, or `-` for standard input.
         file: String,
+        /// The project's defaults; requests name their own hosts.
+        inventory: InventoryConfig,
         /// How to connect.
         connect: ConnectConfig,
         /// What to print.
@@ -82,6 +83,8 @@ pub enum Invocation {
         connect: ConnectConfig,
         /// What to do about secrets in a vault.
         secrets: SecretAccess,
+        /// How to tell what is wrong.
+        format: CheckFormat,
     },
     /// `schema`.
     Schema(SchemaKind),
@@ -118,6 +121,8 @@ pub struct InventoryConfig {
     pub limit: Option<String>,
     /// `--extra-vars`, in order.
     pub extra_vars: Vec<String>,
+    /// What the project file says of every host.
+    pub defaults: Option<Arc<Layer>>,
 }
 
 /// Which tasks.
@@ -146,8 +151,17 @@ pub struct ConnectConfig {
     pub known_hosts: Option<PathBuf>,
     /// Whether shared passwords are proven on one host first. Default on.
     pub canary: CanaryMode,
+    /// How many hosts to work on at a time; see [`Self::forks`].
+    pub forks: Option<NonZeroUsize>,
+}
+
+impl ConnectConfig {
     /// How many hosts to work on at a time. Default 64.
-    pub forks: NonZeroUsize,
+    #[must_use]
+    pub fn forks(&self) -> NonZeroUsize {
+        const DEFAULT: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not 0");
+        self.forks.unwrap_or(DEFAULT)
+    }
 }
 
 /// What to do about secrets in a vault.
@@ -155,6 +169,9 @@ pub struct ConnectConfig {
 pub enum SecretAccess {
     /// Check references in form; nothing is read.
     Unread,
+    /// The same, on a machine that need not have what a run takes from its own:
+    /// environment variables, private keys, an agent.
+    Elsewhere,
     /// Read them.
     Read,
 }
@@ -175,129 +192,10 @@ pub enum Ask {
 /// What to print and write.
 #[derive(Debug, Clone)]
 pub struct OutputConfig {
-    /// What standard output holds.
-    pub format: OutputFormat,
+    /// What standard output holds. Default: text.
+    pub format: Option<OutputFormat>,
     /// Where to write the report as well.
     pub report: Option<PathBuf>,
     /// How much to show.
     pub verbosity: Verbosity,
-}
-
-impl From<Cli> for Invocation {
-    fn from(cli: Cli) -> Self {
-        match cli.command {
-            Command::Run(args) => Self::Run {
-                playbooks: args.playbooks,
-                inventory: args.inventory.into(),
-                tasks: args.tasks.into(),
-                mode: args.mode.into(),
-                connect: args.connect.into(),
-                output: args.output.into(),
-            },
-            Command::Exec(args) => Self::Exec {
-                job: ad_hoc(&args),
-                pattern: args.pattern,
-                inventory: args.inventory.into(),
-                mode: args.mode.into(),
-                connect: args.connect.into(),
-                output: args.output.into(),
-            },
-            Command::Request(args) => Self::Request {
-                file: args.file,
-                connect: args.connect.into(),
-                output: args.output.into(),
-            },
-            Command::Plan(args) => Self::Plan {
-                playbooks: args.playbooks,
-                format: args.output,
-                inventory: args.inventory.into(),
-                tasks: args.tasks.into(),
-                connect: args.connect.into(),
-            },
-            Command::Check(args) => Self::Check {
-                paths: args.paths,
-                inventory: args.inventory.into(),
-                tasks: args.tasks.into(),
-                connect: args.connect.into(),
-                secrets: match args.with_credentials {
-                    true => SecretAccess::Read,
-                    false => SecretAccess::Unread,
-                },
-            },
-            Command::Schema(args) => Self::Schema(args.kind),
-        }
-    }
-}
-
-fn ad_hoc(args: &ExecArgs) -> AdHoc {
-    match (&args.upload, &args.download) {
-        _ if args.list_hosts => AdHoc::ListHosts,
-        (Some(upload), _) => AdHoc::Upload(upload.clone()),
-        (_, Some(download)) => AdHoc::Download(download.clone()),
-        _ if args.command.is_empty() => AdHoc::Nothing,
-        _ => AdHoc::Command {
-            line: args.command.join(" "),
-            sudo: args.sudo,
-            environment: args.environment.clone(),
-        },
-    }
-}
-
-impl From<InventoryArgs> for InventoryConfig {
-    fn from(args: InventoryArgs) -> Self {
-        Self { sources: args.inventory, limit: args.limit, extra_vars: args.extra_vars }
-    }
-}
-
-impl From<TaskArgs> for TaskConfig {
-    fn from(args: TaskArgs) -> Self {
-        Self { tags: args.tags, skip_tags: args.skip_tags }
-    }
-}
-
-impl From<ModeArgs> for ModeConfig {
-    fn from(args: ModeArgs) -> Self {
-        Self {
-            mode: if args.check { RunMode::Check } else { RunMode::Apply },
-            diff: if args.diff { DiffMode::Shown } else { DiffMode::Hidden },
-            exit: match args.check && args.detailed_exitcode {
-                true => CheckExit::Changes,
-                false => CheckExit::Failures,
-            },
-        }
-    }
-}
-
-impl From<ConnectArgs> for ConnectConfig {
-    fn from(args: ConnectArgs) -> Self {
-        Self {
-            user: args.user,
-            private_key: args.private_key,
-            ask: match (args.ask_pass, args.ask_sudo_pass) {
-                (false, false) => Ask::Nothing,
-                (true, false) => Ask::Login,
-                (false, true) => Ask::Sudo,
-                (true, true) => Ask::Both,
-            },
-            timeout: args.timeout,
-            host_key_policy: args.host_key_policy,
-            known_hosts: args.known_hosts,
-            canary: if args.no_canary { CanaryMode::Off } else { CanaryMode::On },
-            forks: args.forks,
-        }
-    }
-}
-
-impl From<OutputArgs> for OutputConfig {
-    fn from(args: OutputArgs) -> Self {
-        Self {
-            format: args.output,
-            report: args.report,
-            verbosity: match (args.verbosity.verbose, args.verbosity.quiet) {
-                (_, true) => Verbosity::Quiet,
-                (true, false) => Verbosity::Verbose,
-                (false, false) => Verbosity::Normal,
-            },
-        }
-    }
 }

@@ -23,6 +23,7 @@ pub mod event;
 pub mod execute;
 pub mod exit_code;
 pub mod failure;
+pub mod lint;
 pub mod load;
 pub mod plan;
 pub mod record;
@@ -34,8 +35,11 @@ pub mod transfer;
 pub mod transport;
 
 /// Does what was asked for, with the process's standard output and error, and
-/// returns the exit code.
+/// returns the exit code. `project` is the project file to use; `None` looks for one.
 #[must_use]
-pub fn run(invocation: config::Invocation) -> exit_code::ExitCode {
-    app::run(invocation)
+pub fn run(
+    invocation: config::Invocation,
+    project: Option<&std::path::Path>,
+) -> exit_code::ExitCode {
+    app::run(invocation, project)
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::cli::SchemaKind;
 use crate::load::playbook::{RawPlay, RawTask};
+use crate::load::project::RawProject;
 use crate::load::request::{ConnectionArgs, DriverArgs, Options};
 
 /// A schema as indented JSON with a final newline.
@@ -22,6 +23,7 @@ pub fn of(kind: SchemaKind) -> Schema {
         SchemaKind::Playbook => root::<PlaybookFile>("sshoal playbook"),
         SchemaKind::Request => root::<RequestFile>("sshoal request"),
         SchemaKind::Inventory => root::<InventoryFile>("sshoal inventory"),
+        SchemaKind::Project => root::<RawProject>("sshoal project file"),
         SchemaKind::Report => crate::report::schema(),
     }
 }

@@ -1,20 +1,60 @@
 //! `sshoal check`: proves files without connecting.
 
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde_json::json;
+
 use super::prepare::Prepared;
-use super::{collected, print};
+use super::{complain, draw, print, provenance};
+use crate::cli::CheckFormat;
 use crate::config::{ConnectConfig, InventoryConfig, SecretAccess, TaskConfig};
-use crate::diagnostic::{Problem, Problems};
+use crate::diagnostic::finding::{Finding, findings};
+use crate::diagnostic::{Problem, Problems, format};
 use crate::exit_code::ExitCode;
+use crate::lint;
 use crate::load::source::Sources;
 use crate::load::{CheckedFile, PlaybookContent, RawPlaybook};
-use crate::plan::Work;
+use crate::plan::{Planned, Work};
 use crate::resolve::inventory::Inventory;
 
 /// What is checked when nothing is named.
 const DEFAULT: &str = "playbooks/*.yml";
+
+/// What a check found.
+#[derive(Default)]
+pub(super) struct Checked {
+    sound: Vec<Sound>,
+    problems: Vec<Problem>,
+}
+
+/// A file without errors, and what it holds.
+#[derive(Serialize)]
+struct Sound {
+    path: String,
+    #[serde(flatten)]
+    content: Content,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Content {
+    Inventory {
+        hosts: usize,
+    },
+    /// Proven for every host.
+    Playbook {
+        plays: usize,
+        tasks: usize,
+        hosts: usize,
+    },
+    /// Without an inventory there are no hosts to prove a playbook for.
+    #[serde(rename = "playbook_form")]
+    Form,
+}
 
 /// Checks files, and plans the playbooks among them where an inventory is given.
 pub(super) fn check(
@@ -24,61 +64,152 @@ pub(super) fn check(
     tasks: &TaskConfig,
     connect: &ConnectConfig,
     secrets: SecretAccess,
-) -> Result<ExitCode, Problems> {
-    let patterns = match paths.is_empty() {
-        true => vec![DEFAULT.to_owned()],
-        false => paths.to_vec(),
-    };
-    let paths = collected(crate::load::playbook_paths(&patterns))?;
-    let mut problems: Vec<Problem> = Vec::new();
-    let mut playbooks: Vec<(PathBuf, RawPlaybook)> = Vec::new();
-    let mut lines = Vec::new();
-    for path in paths {
-        match crate::load::any_file(sources, &path) {
-            Err(errors) => problems.extend(errors),
-            Ok(CheckedFile::Playbook(playbook)) => playbooks.push((path, playbook)),
-            Ok(CheckedFile::Inventory(raw)) => match Inventory::build(vec![raw]) {
-                Err(errors) => problems.extend(errors),
-                Ok(inventory) => {
-                    let hosts = inventory.hosts().count();
-                    lines.push(format!("ok  {}  inventory of {hosts} hosts", path.display()));
-                }
-            },
-        }
-    }
+) -> Checked {
+    let mut checked = Checked::default();
+    let playbooks = checked.files(sources, paths);
     let prepared = match Prepared::new(sources, inventory, Some(tasks), connect, secrets) {
         Ok(prepared) => Some(prepared),
         Err(errors) => {
-            problems.extend(errors.iter().cloned());
+            checked.problems.extend(errors.iter().cloned());
             None
         }
     };
+    // What only some hosts and tasks show says nothing of the playbook.
+    let is_whole = tasks.tags.is_empty() && tasks.skip_tags.is_empty() && inventory.limit.is_none();
     for (path, playbook) in &playbooks {
-        let name = path.display();
         let needs_inventory = matches!(playbook.content, PlaybookContent::Plays(_));
         match &prepared {
             Some(prepared) if prepared.has_inventory() || !needs_inventory => {
                 match prepared.plan(Work::Playbooks(std::slice::from_ref(playbook))) {
-                    Err(errors) => problems.extend(errors.iter().cloned()),
+                    Err(errors) => checked.problems.extend(errors.iter().cloned()),
                     Ok(planned) => {
-                        let plays = planned.plan.plays.len();
-                        let tasks: usize =
-                            planned.plan.plays.iter().map(|play| play.tasks.len()).sum();
-                        let hosts: usize =
-                            planned.plan.plays.iter().map(|play| play.lanes.len()).sum();
-                        lines.push(format!(
-                            "ok  {name}  plays: {plays}, tasks: {tasks}, hosts: {hosts}"
-                        ));
+                        checked.problems.extend(planned.warnings.iter().cloned());
+                        let whole = is_whole.then_some(&planned.plan);
+                        checked.problems.extend(lint::playbook(sources, playbook, whole));
+                        checked.sound(path, proven(&planned));
                     }
                 }
             }
-            _ => lines
-                .push(format!("ok  {name}  in form only; `-i INVENTORY` proves it for each host")),
+            _ => {
+                checked.problems.extend(lint::playbook(sources, playbook, None));
+                checked.sound(path, Content::Form);
+            }
         }
     }
-    for line in lines {
-        print(&format!("{line}\n"));
+    checked.problems.extend(lint::plain_secrets(sources, provenance::is_under_git));
+    checked
+}
+
+fn proven(planned: &Planned) -> Content {
+    let plays = &planned.plan.plays;
+    Content::Playbook {
+        plays: plays.len(),
+        tasks: plays.iter().map(|play| play.tasks.len()).sum(),
+        hosts: plays.iter().map(|play| play.lanes.len()).sum(),
     }
+}
+
+impl Checked {
+    /// Loads what `paths` name, and returns the playbooks among it.
+    fn files(&mut self, sources: &Sources, paths: &[String]) -> Vec<(PathBuf, RawPlaybook)> {
+        let patterns = match paths.is_empty() {
+            true => vec![DEFAULT.to_owned()],
+            false => paths.to_vec(),
+        };
+        let paths = crate::load::playbook_paths(&patterns).unwrap_or_else(|errors| {
+            self.problems.extend(errors);
+            Vec::new()
+        });
+        let mut playbooks = Vec::new();
+        for path in paths {
+            match crate::load::any_file(sources, &path) {
+                Err(errors) => self.problems.extend(errors),
+                Ok(CheckedFile::Playbook(playbook)) => playbooks.push((path, playbook)),
+                Ok(CheckedFile::Inventory(raw)) => match Inventory::build(vec![raw]) {
+                    Err(errors) => self.problems.extend(errors),
+                    Ok(inventory) => {
+                        self.sound(&path, Content::Inventory { hosts: inventory.hosts().count() });
+                    }
+                },
+            }
+        }
+        playbooks
+    }
+
+    fn sound(&mut self, path: &Path, content: Content) {
+        self.sound.push(Sound { path: path.display().to_string(), content });
+    }
+}
+
+impl Sound {
+    fn line(&self) -> String {
+        let Self { path, content } = self;
+        match content {
+            Content::Inventory { hosts } => format!("ok  {path}  inventory of {hosts} hosts\n"),
+            Content::Playbook { plays, tasks, hosts } => {
+                format!("ok  {path}  plays: {plays}, tasks: {tasks}, hosts: {hosts}\n")
+            }
+            Content::Form => {
+                format!("ok  {path}  in form only; `-i INVENTORY` proves it for each host\n")
+            }
+        }
+    }
+}
+
+/// Tells what was found. Standard output holds the format and nothing else.
+pub(super) fn tell(
+    checked: Checked,
+    sources: &Sources,
+    format: CheckFormat,
+) -> Result<ExitCode, Problems> {
+    let Checked { sound, problems } = checked;
     let problems = Problems::collect(problems);
-    if problems.is_empty() { Ok(ExitCode::Success) } else { Err(problems) }
+    let located = |root: Option<&str>| {
+        let root = root.and_then(std::env::var_os).filter(|root| !root.is_empty());
+        let root = root.map(PathBuf::from).or_else(|| std::env::current_dir().ok());
+        findings(&problems, sources, &root.unwrap_or_default())
+    };
+    match format {
+        CheckFormat::Text => {
+            sound.iter().for_each(|file| print(&file.line()));
+            let (errors, warnings) = problems.split();
+            draw(&warnings, sources);
+            return if errors.is_empty() { Ok(ExitCode::Success) } else { Err(errors) };
+        }
+        CheckFormat::Json => {
+            let mut found = format::json(&located(None));
+            found["files"] = json!(sound);
+            print(&format!("{found:#}\n"));
+        }
+        CheckFormat::Github => annotate(&located(Some("GITHUB_WORKSPACE"))),
+        CheckFormat::Gitlab => {
+            print(&format!("{:#}\n", format::gitlab(&located(Some("CI_PROJECT_DIR")))));
+        }
+    }
+    let (errors, _) = problems.split();
+    if errors.is_empty() {
+        return Ok(ExitCode::Success);
+    }
+    // A log is read by people too.
+    if format != CheckFormat::Github {
+        complain(&errors, sources);
+    }
+    Ok(ExitCode::InvalidInput)
+}
+
+/// Writes annotations to standard output and the rest to the summary of the step;
+/// without one, nothing is lost either.
+fn annotate(findings: &[Finding]) {
+    let told = format::github(findings);
+    print(&told.annotations);
+    let summary = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
+    let written = summary.is_some_and(|path| {
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        file.and_then(|mut file| file.write_all(told.summary.as_bytes())).is_ok()
+    });
+    if told.left_out > 0 && written {
+        print(&format!("{} more in the summary of this step\n", told.left_out));
+    } else if told.left_out > 0 {
+        print(&told.summary);
+    }
 }

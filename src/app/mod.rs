@@ -8,11 +8,12 @@ mod check;
 mod file_limit;
 mod flags;
 mod prepare;
+mod project;
 mod provenance;
 mod run;
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::PlanFormat;
@@ -26,9 +27,10 @@ use crate::secret::Redactor;
 use prepare::Prepared;
 
 /// Does what was asked for, with the process's standard output and error.
-pub(crate) fn run(invocation: Invocation) -> ExitCode {
+pub(crate) fn run(mut invocation: Invocation, project: Option<&Path>) -> ExitCode {
     let sources = Arc::new(Sources::default());
-    match dispatch(invocation, &sources) {
+    let applied = project::apply(&mut invocation, &sources, project);
+    match applied.and_then(|()| dispatch(invocation, &sources)) {
         Ok(code) => code,
         Err(problems) => {
             complain(&problems, &sources);
@@ -66,8 +68,8 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             let planned = prepared.plan(Work::Playbooks(std::slice::from_ref(&raw)))?;
             run::run("exec", planned, source, &prepared, mode, &connect, &output)
         }
-        Invocation::Request { file, connect, output } => {
-            let prepared = Prepared::new(sources, &Default::default(), None, &connect, READ)?;
+        Invocation::Request { file, inventory, connect, output } => {
+            let prepared = Prepared::new(sources, &inventory, None, &connect, READ)?;
             let (path, id) = collected(prepare::read_request(sources, &file))?;
             let requests = collected(crate::load::literal_requests(sources, id))?;
             let source = provenance::of_files(sources, &[id], &path, &[]);
@@ -82,6 +84,7 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             };
             let (prepared, (_, raw)) = together(prepare, loaded, &connect)?;
             let planned = prepared.plan(Work::Playbooks(&raw))?;
+            draw(&planned.warnings, sources);
             let redactor = Redactor::new(&planned.secrets);
             match format {
                 PlanFormat::Text => print(&show::text(&planned.plan, &redactor)),
@@ -89,8 +92,9 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             }
             Ok(ExitCode::Success)
         }
-        Invocation::Check { paths, inventory, tasks, connect, secrets } => {
-            check::check(sources, &paths, &inventory, &tasks, &connect, secrets)
+        Invocation::Check { paths, inventory, tasks, connect, secrets, format } => {
+            let checked = check::check(sources, &paths, &inventory, &tasks, &connect, secrets);
+            check::tell(checked, sources, format)
         }
         Invocation::Schema(kind) => {
             print(&crate::schema::text(kind));
@@ -136,15 +140,20 @@ fn print(text: &str) {
 
 /// Draws problems on standard error, and says that nothing was run.
 fn complain(problems: &Problems, sources: &Sources) {
+    draw(problems, sources);
+    let mut stderr = std::io::stderr().lock();
+    let _ = match problems.len() {
+        1 => writeln!(stderr, "1 problem; nothing was run"),
+        more => writeln!(stderr, "{more} problems; nothing was run"),
+    };
+}
+
+/// Draws problems on standard error.
+fn draw(problems: &Problems, sources: &Sources) {
     let stderr = std::io::stderr();
     let size = stderr.is_terminal().then(|| rustix::termios::tcgetwinsize(&stderr).ok()).flatten();
     let width = size.map_or(100, |size| usize::from(size.ws_col).clamp(40, 120));
     let color = anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never;
     let drawn = diagnostic::render(problems, sources, RenderStyle { color, width });
-    let end = match problems.len() {
-        1 => "1 problem; nothing was run\n".to_owned(),
-        more => format!("{more} problems; nothing was run\n"),
-    };
-    let mut stderr = stderr.lock();
-    let _ = stderr.write_all(drawn.as_bytes()).and_then(|()| stderr.write_all(end.as_bytes()));
+    let _ = stderr.lock().write_all(drawn.as_bytes());
 }

@@ -52,8 +52,13 @@ impl Prepared {
             Arc::clone(&run_id),
             home.clone(),
         );
+        let world = match &inventory.defaults {
+            Some(layer) => world.with_project(Arc::clone(layer)),
+            None => world,
+        };
         let world = match secrets {
             SecretAccess::Unread => world,
+            SecretAccess::Elsewhere => world.from_elsewhere(),
             SecretAccess::Read => {
                 let client = VaultClient::new(Environment::read(&home));
                 world.with_vault(Arc::new(Vault::live(client)))

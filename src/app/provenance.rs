@@ -53,6 +53,17 @@ fn git_state(path: &Path) -> Option<GitState> {
     Some(GitState { commit, branch, dirty: !changes.is_empty() })
 }
 
+/// Whether git has the file, or would take it with the next `git add`.
+pub(super) fn is_under_git(path: &Path) -> bool {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return false };
+    let listed = ["ls-files", "--cached", "--others", "--exclude-standard", "--"];
+    let Some(name) = name.to_str() else { return false };
+    // A name may look like a pattern.
+    let name = format!(":(literal){name}");
+    let args: Vec<&str> = listed.into_iter().chain([name.as_str()]).collect();
+    git(directory, &args).is_some_and(|listed| !listed.is_empty())
+}
+
 fn git(directory: &Path, args: &[&str]) -> Option<String> {
     let mut command = Command::new("git");
     // Reading must not touch the index of a tree that something else works on.

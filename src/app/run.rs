@@ -44,7 +44,7 @@ pub(super) fn run(
     if let Some(path) = &output.report {
         check_report_path(path)?;
     }
-    file_limit::prepare(&planned.plan, connect.forks)?;
+    file_limit::prepare(&planned.plan, connect.forks())?;
     prepared.close_vault();
     let started = RunStarted {
         run_id: Arc::clone(&prepared.run_id),
@@ -54,7 +54,7 @@ pub(super) fn run(
         source,
     };
     let options = ExecuteOptions {
-        forks: connect.forks,
+        forks: connect.forks(),
         run: started.clone(),
         redactor: Arc::new(Redactor::new(&planned.secrets)),
         canary: connect.canary,
@@ -66,7 +66,7 @@ pub(super) fn run(
         known_hosts: connect.known_hosts.clone(),
         home: prepared.home.clone(),
     });
-    let mut view = match output.format {
+    let mut view = match output.format.unwrap_or_default() {
         OutputFormat::Text => View::Text(Terminal::new(
             std::io::stdout(),
             TerminalOptions::for_stdout(ColorChoice::Auto, verbosity(command, output)),

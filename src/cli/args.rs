@@ -82,9 +82,9 @@ pub struct ConnectArgs {
     /// Use a shared password on all hosts at once, instead of proving it on one first
     #[arg(long, env = "SSHOAL_NO_CANARY", value_parser = FalseyValueParser::new())]
     pub no_canary: bool,
-    /// How many hosts to work on at a time
-    #[arg(short, long, value_name = "N", env = "SSHOAL_FORKS", default_value = "64")]
-    pub forks: std::num::NonZeroUsize,
+    /// How many hosts to work on at a time [default: 64]
+    #[arg(short, long, value_name = "N", env = "SSHOAL_FORKS")]
+    pub forks: Option<std::num::NonZeroUsize>,
 }
 
 /// What to print and write.
@@ -92,8 +92,9 @@ pub struct ConnectArgs {
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// What standard output holds: text for people, the JSON report, or events as JSON lines
-    #[arg(short, long, value_enum, default_value_t, env = "SSHOAL_OUTPUT")]
-    pub output: OutputFormat,
+    /// [default: text]
+    #[arg(short, long, value_enum, env = "SSHOAL_OUTPUT")]
+    pub output: Option<OutputFormat>,
     /// Write the JSON report to this file as well
     #[arg(long, value_name = "PATH", env = "SSHOAL_REPORT")]
     pub report: Option<PathBuf>,

@@ -1,9 +1,11 @@
-//! The command line, as clap sees it. Nothing below this module knows clap:
-//! [`crate::config`] turns these structs into plain configuration.
+//! The command line, as clap sees it. Nothing outside this module knows clap: it
+//! becomes plain configuration, [`crate::config`].
 
 mod args;
+mod invocation;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
@@ -24,6 +26,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// Project file with defaults; otherwise sshoal.yml is looked for from here upwards
+    #[arg(long, global = true, value_name = "FILE", env = "SSHOAL_PROJECT")]
+    pub project: Option<PathBuf>,
 }
 
 const EXIT_CODES: &str = "\
@@ -94,19 +99,19 @@ pub struct ExecArgs {
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<String>,
     /// Run the command through sudo
-    #[arg(long)]
+    #[arg(long, env = "SSHOAL_SUDO", value_parser = FalseyValueParser::new())]
     pub sudo: bool,
     /// Environment variable of the command (repeatable)
-    #[arg(long = "env", value_name = "NAME=VALUE")]
+    #[arg(long = "env", value_name = "NAME=VALUE", env = "SSHOAL_ENV", hide_env_values = true)]
     pub environment: Vec<String>,
     /// Upload a local file instead of running a command
-    #[arg(long, value_name = "LOCAL:REMOTE", conflicts_with_all = ["command", "download", "sudo", "environment"])]
+    #[arg(long, value_name = "LOCAL:REMOTE", env = "SSHOAL_UPLOAD", conflicts_with_all = ["command", "download", "sudo", "environment"])]
     pub upload: Option<String>,
     /// Download a file instead of running a command; LOCAL ending in '/' gets a directory per host
-    #[arg(long, value_name = "REMOTE:LOCAL", conflicts_with_all = ["command", "sudo", "environment"])]
+    #[arg(long, value_name = "REMOTE:LOCAL", env = "SSHOAL_DOWNLOAD", conflicts_with_all = ["command", "sudo", "environment"])]
     pub download: Option<String>,
     /// Print the names of the hosts, one per line, and do nothing else
-    #[arg(long)]
+    #[arg(long, env = "SSHOAL_LIST_HOSTS", value_parser = FalseyValueParser::new())]
     pub list_hosts: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
@@ -172,9 +177,12 @@ pub struct CheckArgs {
     /// Playbooks, inventories and requests; default: playbooks/*.yml
     #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
-    /// Also read the secrets that credential_ref and vault() mean, from VAULT_ADDR
+    /// Also check what only the machine that runs it has: variables of env(), private keys, and the secrets that credential_ref and vault() mean, read from VAULT_ADDR
     #[arg(long, env = "SSHOAL_WITH_CREDENTIALS", value_parser = FalseyValueParser::new())]
     pub with_credentials: bool,
+    /// Output format: text for people, or what a CI system reads
+    #[arg(long, value_enum, default_value_t, env = "SSHOAL_FORMAT")]
+    pub format: CheckFormat,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
     pub inventory: InventoryArgs,
@@ -184,6 +192,20 @@ pub struct CheckArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
     pub connect: ConnectArgs,
+}
+
+/// How `sshoal check` tells what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum CheckFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs: every problem with its place
+    Json,
+    /// Annotations of GitHub Actions, and a table in the step's summary
+    Github,
+    /// A Code Quality report of GitLab
+    Gitlab,
 }
 
 /// `sshoal schema`.
@@ -205,6 +227,8 @@ pub enum SchemaKind {
     Request,
     /// Reports
     Report,
+    /// The project file, sshoal.yml
+    Project,
 }
 
 /// Parses the arguments of a process, runs, and returns its exit code.
@@ -221,10 +245,34 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     match Cli::from_arg_matches(&matches) {
-        Ok(cli) => crate::run(cli.into()) as u8,
+        Ok(cli) => {
+            let project = cli.project.clone();
+            crate::run(cli.into(), project.as_deref()) as u8
+        }
         Err(error) => {
             let _ = error.print();
             ExitCode::InvalidInput as u8
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flag_has_a_variable_of_its_own() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        for command in std::iter::once(&command).chain(command.get_subcommands()) {
+            for flag in command.get_arguments().filter(|arg| arg.get_long().is_some()) {
+                let name = flag.get_long().unwrap_or_default();
+                if ["help", "version"].contains(&name) {
+                    continue;
+                }
+                let variable = flag.get_env().and_then(|name| name.to_str()).unwrap_or_default();
+                assert!(variable.starts_with("SSHOAL_"), "--{name} of {}", command.get_name());
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Every stage has an error enum of its own; [`Problem`] adds the place, and
 //! [`render`] draws it for a person.
 
+pub mod finding;
+pub mod format;
 mod mask;
 
 use std::collections::HashMap;
@@ -10,6 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
+pub use mask::plain_secrets;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
 
 use crate::load::source::{FileId, Sources, Span};
@@ -52,6 +55,12 @@ impl Problem {
         code.strip_prefix(stage).is_some_and(|rest| rest.starts_with("::"))
     }
 
+    /// Whether it is merely suspicious, and keeps nothing from running.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        self.error.severity().is_some_and(|severity| severity != miette::Severity::Error)
+    }
+
     /// The place.
     #[must_use]
     pub fn span(&self) -> Option<Span> {
@@ -76,15 +85,20 @@ impl Problem {
 
     fn help(&self) -> Option<String> {
         let help = self.error.help().map(|help| help.to_string());
-        let hosts = match self.hosts.as_slice() {
-            [] => return help,
-            [one] => format!("seen on host `{one}`"),
-            [one, two] => format!("seen on hosts `{one}` and `{two}`"),
-            [one, two, rest @ ..] => {
-                format!("seen on hosts `{one}`, `{two}` and {} more", rest.len())
-            }
-        };
+        let Some(hosts) = seen_on(&self.hosts) else { return help };
         Some(help.map_or(hosts.clone(), |help| format!("{help}\n{hosts}")))
+    }
+}
+
+/// On which hosts a problem shows, in a few words.
+fn seen_on(hosts: &[impl fmt::Display]) -> Option<String> {
+    match hosts {
+        [] => None,
+        [one] => Some(format!("seen on host `{one}`")),
+        [one, two] => Some(format!("seen on hosts `{one}` and `{two}`")),
+        [one, two, rest @ ..] => {
+            Some(format!("seen on hosts `{one}`, `{two}` and {} more", rest.len()))
+        }
     }
 }
 
@@ -122,6 +136,13 @@ impl Problems {
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Errors and warnings apart, each in order.
+    #[must_use]
+    pub fn split(self) -> (Self, Self) {
+        let (warnings, errors) = self.0.into_iter().partition(Problem::is_warning);
+        (Self(errors), Self(warnings))
     }
 
     /// Each of them.

@@ -19,6 +19,7 @@ pub mod node;
 mod place;
 pub mod playbook;
 mod primitive;
+pub mod project;
 pub mod request;
 mod shape;
 pub mod source;

@@ -45,6 +45,18 @@ pub struct SourceText {
     pub had_mark: bool,
 }
 
+impl SourceText {
+    /// The file that it was read from; `None` for what is no file, such as the
+    /// command line.
+    #[must_use]
+    pub fn path(&self) -> Option<PathBuf> {
+        if self.name.starts_with('<') {
+            return None;
+        }
+        Some(self.directory.join(Path::new(&self.name).file_name()?))
+    }
+}
+
 /// Editors of other systems begin a file with it; no parser wants it.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -98,6 +110,17 @@ impl Sources {
         let text = std::fs::read_to_string(path)?;
         let directory = directory_of(path)?;
         Ok(self.push(SourceText { name, directory, text, had_mark: false }))
+    }
+
+    /// Every text, in the order read.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<SourceText>> {
+        self.texts.read().unwrap_or_else(|poison| poison.into_inner()).clone()
+    }
+
+    /// Every text with its id.
+    pub fn numbered(&self) -> impl Iterator<Item = (FileId, Arc<SourceText>)> + use<> {
+        (0..).map(FileId).zip(self.all())
     }
 
     /// The text behind an id.

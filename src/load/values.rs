@@ -68,6 +68,15 @@ choices! {
         /// The connection stays for the whole run.
         Pinned = "pinned",
     }
+    /// What standard output holds.
+    OutputName {
+        /// Text for people.
+        Text = "text",
+        /// The JSON report alone.
+        Json = "json",
+        /// Events as JSON lines.
+        Ndjson = "ndjson",
+    }
     /// `operation` of a file transfer.
     OperationName {
         /// To the host.

@@ -99,6 +99,11 @@ pub(super) struct Reader<'r> {
 }
 
 impl Reader<'_> {
+    /// Whether what is not on this machine is missing.
+    pub(super) fn is_runner(&self) -> bool {
+        self.frame.scope().world.is_runner
+    }
+
     fn unknowns(&self) -> usize {
         self.collect.problems.len() + self.collect.pending.len()
     }
@@ -233,7 +238,8 @@ impl Reader<'_> {
         is_proxy: bool,
         at: Option<&At<T>>,
     ) {
-        let none = credentials.keys.is_empty()
+        let none = self.is_runner()
+            && credentials.keys.is_empty()
             && credentials.password.is_none()
             && credentials.default_keys.is_empty()
             && !credentials.agent;

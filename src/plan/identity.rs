@@ -63,7 +63,10 @@ impl Reader<'_> {
             let may_open = login.is_some_and(|login| login.is_unread);
             if !may_open || !matches!(loaded, Err(KeyError::PassphraseRequired)) {
                 let what = format!("the private key `{path}`");
-                self.file_key(loaded, what, identity.key_filename, &mut keys);
+                let is_of_runner = path.starts_with(['~', '/']) && !self.is_runner();
+                if !is_of_runner || !matches!(loaded, Err(KeyError::Unreadable { .. })) {
+                    self.file_key(loaded, what, identity.key_filename, &mut keys);
+                }
             }
         }
         (keys, password)

@@ -26,6 +26,7 @@ mod store;
 mod tags;
 mod task;
 mod transfer;
+mod warning;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -36,6 +37,7 @@ pub use error::PlanError;
 pub use model::Plan;
 pub use tags::TagFilter;
 pub use task::FlagArgs;
+pub use warning::PlanWarning;
 
 use crate::diagnostic::{Problem, Problems};
 use crate::event::HostName;
@@ -72,6 +74,8 @@ pub struct Planned {
     pub plan: Plan,
     /// The secrets.
     pub secrets: Vec<Secret>,
+    /// What is suspicious, with its places; [`Plan::warnings`] has the same in words.
+    pub warnings: Problems,
 }
 
 /// What to plan.
@@ -106,6 +110,7 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
     };
     let mut known = play::Known::new();
     let mut plays = Vec::new();
+    let mut warnings = Vec::new();
     let mut has_plays = false;
     match work {
         Work::Requests(name, requests) => {
@@ -126,7 +131,13 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
                         has_plays = true;
                         for play in raw.iter().filter(|_| options.has_inventory) {
                             number += 1;
-                            plays.extend(planner.play(number, play, &mut known, &mut problems));
+                            let planned = planner.play(number, play, &mut known, &mut problems);
+                            if let Some(empty) = planned.as_ref().filter(|it| it.lanes.is_empty()) {
+                                let warning = PlanWarning::NoHosts { play: empty.name.clone() };
+                                let span = play.value.hosts.as_ref().and_then(|hosts| hosts.span);
+                                warnings.push(Problem::new(warning, span));
+                            }
+                            plays.extend(planned);
                         }
                     }
                 }
@@ -147,13 +158,12 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
     if !problems.is_empty() {
         return Err(Problems::collect(problems));
     }
-    let mut warnings = Vec::new();
-    for play in plays.iter().filter(|play| play.lanes.is_empty()) {
-        warnings.push(format!("no host matches the play `{}`", play.name));
-    }
+    let warnings = Problems::collect(warnings);
     let mut secrets = planner.store.secrets(0);
     secrets.extend(planner.world.vault.secrets());
-    Ok(Planned { plan: Plan { plays, warnings }, secrets })
+    let in_words =
+        warnings.iter().map(|warning| warning.one_line(&planner.world.sources)).collect();
+    Ok(Planned { plan: Plan { plays, warnings: in_words }, secrets, warnings })
 }
 
 /// The hosts that a pattern from the command line selects; `name` is what

@@ -13,7 +13,6 @@ use crate::diagnostic::Problem;
 use crate::event::HostName;
 use crate::load::decode::{At, Templated};
 use crate::load::playbook::RawTask;
-use crate::load::request::{ConnectionArgs, DriverArgs, Options};
 use crate::resolve::frame::Frame;
 use crate::resolve::scope::Scope;
 
@@ -37,12 +36,13 @@ impl Planner {
         let lanes = hosts.iter().map(|(host, shapes)| {
             let mut scope = Scope::of_host(&self.world, host);
             scope.play_hosts = Value::from(vec![host.to_string()]);
+            let project = self.world.project.as_deref();
             let base = HostBase {
                 scope: Arc::new(scope),
                 default_address: None,
-                connection: ConnectionArgs::default(),
-                driver: DriverArgs::default(),
-                options: Options::default(),
+                connection: defaults(project.and_then(|layer| layer.connection.as_deref())),
+                driver: defaults(project.and_then(|layer| layer.driver.as_deref())),
+                options: defaults(project.and_then(|layer| layer.options.as_deref())),
                 spec: OnceLock::new(),
             };
             self.lane(host, &Arc::new(base), shapes, known, problems)
@@ -63,4 +63,8 @@ impl Planner {
         scope.layers.extend(shape.layer.clone());
         Frame::of_scope(scope).value(at, "`host`").unwrap_or_else(|_| text.clone()).into()
     }
+}
+
+fn defaults<T: Clone + Default>(project: Option<&T>) -> T {
+    project.cloned().unwrap_or_default()
 }

@@ -22,6 +22,8 @@ use crate::resolve::scope::World;
 #[derive(Default)]
 struct Case<'c> {
     inventory: &'c str,
+    /// The variables of a project file.
+    project: &'c str,
     playbook: &'c str,
     /// Files beside the playbook.
     files: &'c [(&'c str, &'c str)],
@@ -76,6 +78,10 @@ impl Case<'_> {
             "the run".into(),
             "/home/me".into(),
         );
+        let world = match self.project {
+            "" => world,
+            text => world.with_project(layer(&text).map_err(collected)?),
+        };
         let raw = crate::load::playbooks(sources, &[playbook]).map_err(collected)?;
         let set = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect();
         let options = PlanOptions {

@@ -9,6 +9,7 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehav
 use regex::Regex;
 
 use super::frame::Frame;
+use crate::secret::MASK;
 
 /// The name under which functions find the frame that they are called in. No
 /// template can spell it.
@@ -74,11 +75,17 @@ fn regex_replace(text: &str, pattern: &str, replacement: &str) -> Result<String,
     Ok(regex.replace_all(text, replacement.as_ref()).into_owned())
 }
 
-fn env(name: &str, default: Option<Value>) -> Result<Value, Error> {
-    match (std::env::var(name), default) {
-        (Ok(value), _) => Ok(Value::from(value)),
-        (Err(_), Some(default)) => Ok(default),
-        (Err(_), None) => Err(failed(format!(
+fn env(state: &State<'_, '_>, name: &str, default: Option<Value>) -> Result<Value, Error> {
+    let frame = state.lookup(FRAME);
+    let frame = frame.as_ref().and_then(|frame| frame.downcast_object_ref::<Frame>());
+    match (std::env::var(name), default, frame) {
+        (Ok(value), ..) => Ok(Value::from(value)),
+        (Err(_), Some(default), _) => Ok(default),
+        (Err(_), None, Some(frame)) if !frame.scope.world.is_runner => {
+            frame.note_unread(true);
+            Ok(Value::from(MASK))
+        }
+        (Err(_), None, _) => Err(failed(format!(
             "the environment variable `{name}` is not set; `env('{name}', 'default')` gives a default"
         ))),
     }

@@ -21,5 +21,11 @@ mod vault;
 pub use convert::{FromValue, describe};
 pub use error::ResolveError;
 
+/// Whether an expression without braces mentions any variable.
+#[must_use]
+pub fn mentions_a_variable(expression: &str) -> bool {
+    code::Code::of_expression(expression).find(|_| true).is_some()
+}
+
 #[cfg(test)]
 mod tests;

@@ -26,10 +26,15 @@ pub struct World {
     pub sources: Arc<Sources>,
     /// `--extra-vars`, which win over everything.
     pub extra: Vec<Arc<Layer>>,
+    /// What the project file says of every host; everything else wins over it.
+    pub project: Option<Arc<Layer>>,
     /// The user's home directory, for `~`.
     pub home: PathBuf,
     /// The secrets that references mean.
     pub vault: Arc<Vault>,
+    /// Whether this is the machine that will run it, with its environment, its keys
+    /// and its agent; if not, whatever only that machine has is taken for given.
+    pub is_runner: bool,
     pub(super) run_id: Arc<str>,
     pub(super) groups: Value,
     names: OnceLock<BTreeSet<String>>,
@@ -55,7 +60,31 @@ impl World {
         let environment = engine::environment();
         let names = OnceLock::new();
         let vault = Arc::new(Vault::unread());
-        Self { environment, inventory, sources, extra, home, vault, run_id, groups, names }
+        Self {
+            environment,
+            inventory,
+            sources,
+            extra,
+            project: None,
+            home,
+            vault,
+            is_runner: true,
+            run_id,
+            groups,
+            names,
+        }
+    }
+
+    /// The same world with a project's variables and request defaults.
+    #[must_use]
+    pub fn with_project(self, layer: Arc<Layer>) -> Self {
+        Self { project: Some(layer), ..self }
+    }
+
+    /// The same world, looked at from a machine that will not run anything.
+    #[must_use]
+    pub fn from_elsewhere(self) -> Self {
+        Self { is_runner: false, ..self }
     }
 
     /// The same world with secrets to read. Without this none are read.
@@ -114,14 +143,15 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// The variables that a host has from the inventory alone.
+    /// The variables that a host has from the project file and the inventory alone.
     #[must_use]
     pub fn of_host(world: &Arc<World>, host: &HostName) -> Self {
-        let layers = world.inventory.host(host).map(|(_, host)| host.layers.clone());
+        let own = world.inventory.host(host).map(|(_, host)| host.layers.iter().cloned());
+        let layers = world.project.iter().cloned().chain(own.into_iter().flatten());
         Self {
             world: Arc::clone(world),
             host: Arc::clone(host),
-            layers: layers.unwrap_or_default(),
+            layers: layers.collect(),
             play_hosts: Value::from(Vec::<String>::new()),
             registers: Arc::default(),
             advice: None,

@@ -21,7 +21,7 @@ use crate::diagnostic::Problem;
 use crate::secret::MASK;
 
 /// What a value waits for that depends on a secret, where no secrets are read.
-const UNREAD: &str = "reading the vault";
+const UNREAD: &str = "reading secrets";
 
 /// `vault(path, mount='secret', version=…)`.
 pub(super) fn vault(state: &State<'_, '_>, path: &str, options: Kwargs) -> Result<Value, Error> {

@@ -7,6 +7,7 @@
 
 mod architecture;
 mod canary;
+mod check;
 mod connect;
 mod crowds;
 mod diagnostics;
@@ -24,6 +25,7 @@ mod jump;
 #[allow(dead_code, unused_imports, reason = "the lab offers more than today's tests need")]
 mod lab;
 mod lab_works;
+mod project;
 mod schemas;
 mod secrets;
 mod tasks;

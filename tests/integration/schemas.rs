@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::lab::Sshoal;
 
-const KINDS: [&str; 4] = ["playbook", "inventory", "request", "report"];
+const KINDS: [&str; 5] = ["playbook", "inventory", "request", "report", "project"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -6,7 +6,8 @@ use super::*;
 use crate::load::decode::{At, Templated};
 
 /// Every place that can set a variable, lowest first.
-const PLACES: [&str; 10] = [
+const PLACES: [&str; 11] = [
+    "project",
     "all",
     "parent",
     "child_a",
@@ -19,8 +20,17 @@ const PLACES: [&str; 10] = [
     "extra",
 ];
 
+/// What stands where.
+struct Files {
+    project: String,
+    inventory: String,
+    playbook: String,
+    vars: String,
+    extra: Vec<String>,
+}
+
 /// Sets `NAME: VALUE` in some of the places, as given by `entry`.
-fn set(places: &[usize], entry: impl Fn(usize) -> String) -> (String, String, String, Vec<String>) {
+fn set(places: &[usize], entry: impl Fn(usize) -> String) -> Files {
     let at = |name: &str| {
         let index = PLACES.iter().position(|place| *place == name).unwrap();
         if places.contains(&index) { entry(index) } else { String::new() }
@@ -50,7 +60,7 @@ fn set(places: &[usize], entry: impl Fn(usize) -> String) -> (String, String, St
     let vars = format!("{{ {} }}\n", at("vars_files"));
     let extra = at("extra");
     let extra = if extra.is_empty() { Vec::new() } else { vec![format!("{{ {extra} }}")] };
-    (inventory, playbook, vars, extra)
+    Files { project: format!("{{ {} }}", at("project")), inventory, playbook, vars, extra }
 }
 
 const LOGIN: &str = "username: deploy, password: pw";
@@ -59,11 +69,12 @@ const LOGIN: &str = "username: deploy, password: pw";
 fn of_two_neighbours_the_upper_wins() {
     for (upper, place) in PLACES.iter().enumerate().skip(1) {
         let lower = upper - 1;
-        let (inventory, playbook, vars, extra) =
+        let Files { project, inventory, playbook, vars, extra } =
             set(&[lower, upper], |at| format!("name: \"{}\"", PLACES[at]));
         let extra: Vec<&str> = extra.iter().map(String::as_str).collect();
         let login = format!("{{\"connection_args\": {{{LOGIN}}}}}");
         let case = Case {
+            project: &project,
             inventory: &inventory,
             playbook: &playbook,
             files: &[("vars.yml", &vars)],
@@ -81,10 +92,11 @@ fn request_defaults_follow_the_same_order() {
     for (upper, place) in PLACES.iter().enumerate().skip(1) {
         let lower = upper - 1;
         let entry = |at: usize| format!("connection_args: {{ port: {}, {LOGIN} }}", 1000 + at);
-        let (inventory, playbook, vars, extra) = set(&[lower, upper], entry);
+        let Files { project, inventory, playbook, vars, extra } = set(&[lower, upper], entry);
         let extra: Vec<&str> = extra.iter().map(String::as_str).collect();
         let files = [("vars.yml", vars.as_str())];
         let case = Case {
+            project: &project,
             inventory: &inventory,
             playbook: &playbook,
             files: &files,

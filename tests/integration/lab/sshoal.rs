@@ -25,6 +25,8 @@ pub(crate) struct Sshoal {
     stdin: Vec<u8>,
     limit: Duration,
     home: TempDir,
+    /// Where it is run; `None` is the home directory.
+    directory: Option<PathBuf>,
     files: Option<u32>,
     forbidden: Vec<String>,
     status: Option<i32>,
@@ -41,6 +43,7 @@ impl Sshoal {
             stdin: Vec::new(),
             limit: Duration::from_secs(60),
             home: super::directory("home"),
+            directory: None,
             files: None,
             forbidden: Vec::new(),
             status: None,
@@ -58,6 +61,12 @@ impl Sshoal {
     /// Adds arguments.
     pub(crate) fn args<S: Into<OsString>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Runs it in this directory.
+    pub(crate) fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
         self
     }
 
@@ -168,7 +177,7 @@ impl Sshoal {
             .env("HOME", self.home.path())
             .env("LC_ALL", "C.UTF-8")
             .envs(self.envs.iter().map(|(name, value)| (name, value)))
-            .current_dir(self.home.path())
+            .current_dir(self.directory.as_deref().unwrap_or(self.home.path()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

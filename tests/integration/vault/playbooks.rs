@@ -152,7 +152,7 @@ fn check_and_plan_need_no_vault() {
     }
     let shown = sshoal("plan", &plain).status(0).stderr("").run().stdout;
     assert!(shown.contains("sudo $ echo ***\n"), "{shown}");
-    assert!(shown.contains("<known after: reading the vault>"), "{shown}");
+    assert!(shown.contains("<known after: reading secrets>"), "{shown}");
     let shown = sshoal("plan", &plain).args(["-o", "json"]).status(0).run().stdout;
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
     let request = &shown["plays"][0]["hosts"][0]["tasks"][0]["requests"][0];

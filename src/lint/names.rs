@@ -1,0 +1,92 @@
+//! Names that are given and never used.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::{LintWarning, tasks};
+use crate::diagnostic::Problem;
+use crate::load::decode::{At, Templated};
+use crate::load::playbook::{RawPlay, RawTask, Vars};
+use crate::load::source::{Sources, Span};
+
+/// Words of a request or of Ansible, which sshoal itself uses.
+fn has_a_meaning(name: &str) -> bool {
+    ["connection_args", "driver_args", "options"].contains(&name) || name.starts_with("ansible_")
+}
+
+/// Reports variables of plays and tasks, and registered results, whose names stand
+/// nowhere but where they are given, in no file that was read.
+///
+/// A name counts as used wherever it stands as a word, be it in a comment: a warning
+/// that is wrong is worse than none.
+pub(super) fn unused(sources: &Sources, plays: &[At<RawPlay>], problems: &mut Vec<Problem>) {
+    let Some(templates) = templates(sources, plays) else { return };
+    let mut given: Vec<(&str, Option<Span>, bool)> = Vec::new();
+    for play in plays {
+        variables(play.value.vars.as_ref(), &mut given);
+        for task in tasks(&play.value) {
+            variables(task.value.vars.as_ref(), &mut given);
+            if let Some(register) = &task.value.register {
+                given.push((&register.value, register.span, true));
+            }
+        }
+    }
+    if given.is_empty() {
+        return;
+    }
+    let mut definitions: HashMap<&str, usize> = HashMap::new();
+    given.iter().for_each(|(name, ..)| *definitions.entry(name).or_default() += 1);
+    let mut mentions: HashMap<&str, usize> = HashMap::new();
+    let texts = sources.all();
+    let texts =
+        texts.iter().map(|text| text.text.as_str()).chain(templates.iter().map(String::as_str));
+    for word in texts.flat_map(words) {
+        if let Some((name, _)) = definitions.get_key_value(word) {
+            *mentions.entry(name).or_default() += 1;
+        }
+    }
+    for (name, span, is_result) in given {
+        if has_a_meaning(name) || mentions.get(name) > definitions.get(name) {
+            continue;
+        }
+        let name = name.to_owned();
+        let warning = match is_result {
+            true => LintWarning::UnusedRegister { name },
+            false => LintWarning::UnusedVariable { name },
+        };
+        problems.push(Problem::new(warning, span));
+    }
+}
+
+fn variables<'v>(vars: Option<&'v At<Vars>>, given: &mut Vec<(&'v str, Option<Span>, bool)>) {
+    let vars = vars.iter().flat_map(|vars| &vars.value.0);
+    given.extend(vars.map(|(name, entry)| (name.as_str(), entry.key, false)));
+}
+
+/// The texts of the template files that the plays upload; `None` when it cannot be
+/// told which these are.
+fn templates(sources: &Sources, plays: &[At<RawPlay>]) -> Option<Vec<String>> {
+    let mut texts = Vec::new();
+    for task in plays.iter().flat_map(|play| tasks(&play.value)) {
+        let Some(path) = template_of(&task.value) else { continue };
+        let Templated::Value(relative) = &path.value else { return None };
+        let directory = path.span.map(|span| sources.get(span.file).directory.clone());
+        let path = directory.unwrap_or_default().join(Path::new(relative));
+        texts.push(std::fs::read_to_string(path).ok()?);
+    }
+    Some(texts)
+}
+
+/// The local path of a file that may be rendered.
+fn template_of(task: &RawTask) -> Option<&At<Templated<String>>> {
+    let transfer = &task.transfer()?.value;
+    let is_template = transfer.template.as_ref()?;
+    match is_template.value {
+        Templated::Value(false) => None,
+        _ => transfer.local_path.as_ref(),
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty())
+}
