@@ -67,8 +67,8 @@ pub(super) fn ask<C: Connection + ?Sized>(
         }
         ending => said.lines().rev().find_map(read).ok_or_else(|| {
             let error = String::from_utf8_lossy(&error.bytes);
-            let words = error.lines().chain(said.lines()).map(str::trim);
-            let why = match (words.filter(|line| !line.is_empty()).last(), ending) {
+            let mut words = error.lines().chain(said.lines()).map(str::trim);
+            let why = match (words.rfind(|line| !line.is_empty()), ending) {
                 (Some(words), _) => words.to_owned(),
                 (None, Ending::Exited(status)) => format!("the shell exited with status {status}"),
                 (None, _) => "the shell was killed".to_owned(),

@@ -1,7 +1,7 @@
 //! Scripts that are fed to an interpreter on the host.
 
-use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use serde_json::json;
@@ -9,13 +9,6 @@ use serde_json::json;
 use super::Site;
 use crate::lab::UserOptions;
 use crate::lab::processes::{processes_that_mention, wait_until};
-
-/// Names of temporary files that scripts may leave behind.
-fn leftovers() -> BTreeSet<String> {
-    let names = ["/tmp", "/var/tmp"].into_iter().flat_map(|dir| fs::read_dir(dir).unwrap());
-    let names = names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
-    names.filter(|name| name.starts_with("sshoal-") && name.len() == 17).collect()
-}
 
 /// A script with everything that shells and terminals like to spoil.
 fn odd() -> String {
@@ -29,13 +22,12 @@ fn odd() -> String {
 
 #[test]
 fn a_script_runs_as_it_is_whoever_runs_it() {
-    let picks: [(fn(&crate::lab::Lab) -> &crate::lab::User, bool); 3] = [
-        (|lab| &lab.users.plain, false),
-        (|lab| &lab.users.sh, false),
-        (|lab| &lab.users.sudoer, true),
+    let sites = [
+        (Site::plain(), false),
+        (Site::of(|lab| &lab.users.sh), false),
+        (Site::of(|lab| &lab.users.sudoer), true),
     ];
-    for (pick, sudo) in picks {
-        let site = Site::of(pick);
+    for (site, sudo) in sites {
         for pty in [false, true] {
             let mut args = json!({
                 "script_content": odd(), "get_pty": pty, "working_directory": site.dir,
@@ -93,20 +85,25 @@ fn any_interpreter_may_run_it_and_a_large_one_arrives_whole() {
 #[test]
 fn a_script_shows_in_no_process_list_and_leaves_no_file() {
     let site = Site::of(|lab| &lab.users.nopasswd);
-    let before = leftovers();
-    let begun = site.dir.join("begun");
     for sudo in [false, true] {
         let word = format!("unseen{}", uuid::Uuid::now_v7().simple());
-        let tasks = json!([{ "name": "sleep", "driver_args": {
-            "script_content": format!(": {word}; touch {}; sleep 50; echo late", begun.display()), "sudo": sudo, "timeout": 4 } }]);
-        let running = site.run(&tasks).status(2).start();
-        assert!(wait_until(Duration::from_secs(40), || begun.exists()));
+        let temporary = site.dir.join(format!("temporary-{sudo}"));
+        fs::create_dir(&temporary).unwrap();
+        fs::set_permissions(&temporary, fs::Permissions::from_mode(0o777)).unwrap();
+        let (begun, go) = (site.path(&format!("begun-{sudo}")), site.path(&format!("go-{sudo}")));
+        let script = format!(
+            ": {word}; touch {begun}; until [ -e {go} ]; do sleep 0.1; done; ls -A \"$TMPDIR\""
+        );
+        let tasks = json!([{ "name": "wait", "driver_args": {
+            "script_content": script, "sudo": sudo, "timeout": 50,
+            "environment": { "TMPDIR": temporary } } }]);
+        let running = site.run(&tasks).status(0).start();
+        assert!(wait_until(Duration::from_secs(40), || fs::exists(&begun).unwrap()));
         assert_eq!(processes_that_mention(&word), [] as [u32; 0]);
-        let now: Vec<_> = leftovers().difference(&before).cloned().collect();
-        assert_eq!(now, [] as [String; 0], "a file while the script runs");
+        assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "while the script runs");
+        fs::write(&go, "").unwrap();
         let report = running.wait().report();
-        assert_eq!(report.task("web", "sleep")["outcome"], "timed_out");
-        fs::remove_file(&begun).unwrap();
+        assert_eq!(report.task("web", "wait")["results"][0]["output"], "");
     }
 }
 
