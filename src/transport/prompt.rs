@@ -203,14 +203,15 @@ mod tests {
 
     use super::*;
 
+    /// Passes the chunks, and stops at a second prompt, as the engine does.
     fn pass(stages: Vec<Stage>, chunks: &[&[u8]]) -> (Vec<Seen>, String, String) {
         let (mut gate, mut out, mut seen) = (Gate::new(stages), Capture::new(1 << 20), Vec::new());
-        for chunk in chunks {
+        'chunks: for chunk in chunks {
             let mut next = gate.feed(chunk, &mut out);
             while let Some(what) = next {
                 seen.push(what);
-                if seen.len() > 3 {
-                    break;
+                if seen.ends_with(&[Seen::Prompt, Seen::Prompt]) {
+                    break 'chunks;
                 }
                 next = gate.feed(b"", &mut out);
             }
@@ -254,6 +255,52 @@ mod tests {
         let stage = Stage::Ready { mark: "READY".into() };
         let (seen, out, _) = pass(vec![stage], &[b"motd\nREA", b"DYout"]);
         assert_eq!((seen, out.as_str()), (vec![Seen::Ready], "motd\nout"));
+    }
+
+    /// What a stream of sudo's is to give: what is seen, what is output, what is left.
+    type Stream = (Vec<Stage>, &'static str, Vec<Seen>, &'static str, &'static str);
+
+    fn streams() -> Vec<Stream> {
+        let words = |terminal| vec![Stage::Words { prompt: "PROMPT:".into(), terminal }];
+        let both = || [vec![Stage::Ready { mark: "READY".into() }], elevate()].concat();
+        let (asked, started) = (Seen::Prompt, Seen::Started);
+        vec![
+            (elevate(), "lecture\nPROMPT:\r\nSTARTout\n", vec![asked, started], "out\n", ""),
+            // The beginnings of marks before the marks themselves.
+            (elevate(), "PPROPROMPT:STSTASTARTST", vec![asked, started], "ST", ""),
+            (elevate(), "STARTPROMPT:x", vec![started], "PROMPT:x", ""),
+            (elevate(), "PROMPT:sorry\nPROMPT:", vec![asked, asked], "", "sorry\n"),
+            (elevate(), "PROMPT:PROM", vec![asked], "", "PROM"),
+            (
+                both(),
+                "motd\nREREADYPROMPT:\nSTARTa",
+                vec![Seen::Ready, asked, started],
+                "motd\nREa",
+                "",
+            ),
+            (words(false), "lecture PROMPT:out PROM", vec![asked], "out PROM", ""),
+            (words(true), "PROMPT:\r\nout\n", vec![asked], "out\n", ""),
+            (words(true), "PROMPT:\n", vec![asked], "", ""),
+            (words(false), "no prompt PROMP", vec![], "no prompt PROMP", ""),
+        ]
+    }
+
+    #[test]
+    fn a_stream_cut_in_two_or_three_anywhere_gives_the_same() {
+        for (stages, stream, seen, out, rest) in streams() {
+            let bytes = stream.as_bytes();
+            for first in 0..=bytes.len() {
+                for second in first..=bytes.len() {
+                    let chunks = [&bytes[..first], &bytes[first..second], &bytes[second..]];
+                    let got = pass(stages.clone(), &chunks);
+                    let wanted = (seen.clone(), out.to_owned(), rest.to_owned());
+                    assert_eq!(got, wanted, "{stream:?} cut at {first} and {second}");
+                }
+            }
+            let single: Vec<&[u8]> = bytes.chunks(1).collect();
+            let got = pass(stages, &single);
+            assert_eq!(got, (seen, out.to_owned(), rest.to_owned()), "{stream:?} byte by byte");
+        }
     }
 
     proptest! {

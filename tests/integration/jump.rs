@@ -275,10 +275,10 @@ fn targets_that_do_not_answer_hold_up_no_others() {
     thread::scope(|scope| {
         for _ in 0..2 {
             let mut dead = spec("127.0.0.1", hole.port(), "nobody");
-            dead.timeouts.connect = Duration::from_secs(8);
+            dead.timeouts.connect = Duration::from_secs(15);
             let dead = through(&proxy, dead);
             let bench = &bench;
-            scope.spawn(move || bench.fail(&dead, &["no answer from", "within 8 s"]));
+            scope.spawn(move || bench.fail(&dead, &["no answer from", "within 15 s"]));
         }
         thread::sleep(Duration::from_millis(300));
         for _ in 0..6 {
@@ -287,11 +287,11 @@ fn targets_that_do_not_answer_hold_up_no_others() {
             scope.spawn(move || {
                 bench.run(&target, "true");
                 let took = began.elapsed();
-                assert!(took < Duration::from_secs(7), "held up for {took:?}");
+                assert!(took < Duration::from_secs(14), "held up for {took:?}");
             });
         }
     });
-    assert!(began.elapsed() < Duration::from_secs(14), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(28), "{:?}", began.elapsed());
     assert!(logins(&bastion) <= 3, "{}", bastion.log());
 }
 

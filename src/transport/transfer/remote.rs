@@ -1,17 +1,12 @@
-//! The host's side of a transfer: the file that a remote path means, and the
-//! temporary file beside it.
+//! The host's side of a transfer: the file that a remote path means.
 
 use super::job::Job;
 use super::naming::{join, split, without_tilde};
 use super::packet::Attributes;
-use super::requests::{Handle, OpenAs};
-use super::trouble::{Trouble, status};
 use crate::failure::{ErrorCode, Failure};
 
 /// The mode of directories that `create_dirs` makes, before the host's umask.
 const DIRECTORY_MODE: u32 = 0o755;
-/// The mode of a temporary file: nobody else may read what is not yet in place.
-const STAGING_MODE: u32 = 0o600;
 
 /// What a remote path means on this host.
 pub(super) struct RemoteFile {
@@ -60,6 +55,11 @@ impl RemoteFile {
         }
     }
 
+    /// The same file as it is by now.
+    pub(super) fn looked_up_again(&self, job: &mut Job<'_>) -> Result<Self, Failure> {
+        Ok(Self { path: self.path.clone(), attributes: Self::look(job, &self.path)? })
+    }
+
     fn look(job: &mut Job<'_>, path: &str) -> Result<Option<Attributes>, Failure> {
         match job.sftp.lstat(&mut job.wire, path) {
             Ok(attributes) => Ok(Some(attributes)),
@@ -101,118 +101,6 @@ pub(super) fn make_directories(job: &mut Job<'_>, directory: &str) -> Result<(),
         }
     }
     Ok(())
-}
-
-/// A temporary file on the host.
-pub(super) struct RemoteStaging {
-    pub(super) path: String,
-    handle: Option<Handle>,
-}
-
-impl RemoteStaging {
-    /// Opens a temporary file that must not exist; `None` when it does.
-    pub(super) fn create(job: &mut Job<'_>, path: String) -> Result<Option<Self>, Failure> {
-        match job.sftp.open_file(&mut job.wire, &path, OpenAs::New, STAGING_MODE) {
-            Ok(handle) => Ok(Some(Self { path, handle: Some(handle) })),
-            Err(Trouble::Status { code: status::FAILURE, message }) => {
-                // Version 3 has no code for a file that exists.
-                match job.sftp.lstat(&mut job.wire, &path) {
-                    Ok(_) => Ok(None),
-                    Err(_) => Err(Self::refused(
-                        job,
-                        Trouble::Status { code: status::FAILURE, message },
-                        &path,
-                    )),
-                }
-            }
-            Err(trouble) => Err(Self::refused(job, trouble, &path)),
-        }
-    }
-
-    /// Opens a temporary file that an earlier attempt has left.
-    pub(super) fn reopen(job: &mut Job<'_>, path: String) -> Result<Self, Failure> {
-        match job.sftp.open_file(&mut job.wire, &path, OpenAs::Existing, STAGING_MODE) {
-            Ok(handle) => Ok(Self { path, handle: Some(handle) }),
-            Err(trouble) => Err(Self::refused(job, trouble, &path)),
-        }
-    }
-
-    fn refused(job: &mut Job<'_>, trouble: Trouble, path: &str) -> Failure {
-        let directory = split(path).map_or(path, |(directory, _)| directory);
-        if trouble.is_missing() {
-            return Failure::new(
-                ErrorCode::TransferFailed,
-                format!("the directory `{directory}` does not exist on the host"),
-            )
-            .with_help("set `create_dirs: true` to create it");
-        }
-        if let Some(full) = job.full_file_system(&trouble, directory) {
-            return full;
-        }
-        job.remote(trouble, "create a file in", directory)
-    }
-
-    /// The open file.
-    pub(super) fn handle(&self) -> &Handle {
-        self.handle.as_ref().expect("it is open until it is closed")
-    }
-
-    /// Closes it, so that all of it is on its way to the disk.
-    pub(super) fn close(&mut self, job: &mut Job<'_>) -> Result<(), Trouble> {
-        match self.handle.take() {
-            Some(handle) => job.sftp.close(&mut job.wire, &handle),
-            None => Ok(()),
-        }
-    }
-
-    /// Removes it as far as the link still allows, after a failure.
-    pub(super) fn discard(mut self, job: &mut Job<'_>) {
-        self.let_go(job, true);
-    }
-
-    /// Closes it after a failure and leaves it for a later attempt.
-    pub(super) fn keep(mut self, job: &mut Job<'_>) {
-        self.let_go(job, false);
-    }
-
-    fn let_go(&mut self, job: &mut Job<'_>, remove: bool) {
-        job.sftp.abort();
-        let mut wire = job.wire.grace();
-        if let Some(handle) = self.handle.take()
-            && job.sftp.close(&mut wire, &handle).is_err_and(|trouble| !trouble.leaves_a_link())
-        {
-            return;
-        }
-        if remove {
-            // There is nobody to tell but a user who already reads of a failure.
-            let _ = job.sftp.remove(&mut wire, &self.path);
-        }
-    }
-}
-
-impl Job<'_> {
-    /// The failure to report when a write failed because the file system at `path`
-    /// is full. SFTP has no status for that, so the free space is looked at, unless
-    /// the server's words tell.
-    pub(super) fn full_file_system(&mut self, trouble: &Trouble, path: &str) -> Option<Failure> {
-        /// Less than this is as good as nothing.
-        const NOTHING: u64 = 256 * 1024;
-        let Trouble::Status { code: status::FAILURE, message } = trouble else { return None };
-        let said = message.to_lowercase();
-        if ["no space left", "disk quota exceeded"].iter().any(|words| said.contains(words)) {
-            let path = &self.spec.remote_path;
-            return Some(super::words::no_space(format!(
-                "no space is left on the host for `{path}`: {message}"
-            )));
-        }
-        let free = self.sftp.free_space(&mut self.wire, path).ok()??;
-        (free < NOTHING).then(|| {
-            super::words::no_space(format!(
-                "no space is left on the host for `{}` ({free} bytes are free)",
-                self.spec.remote_path
-            ))
-        })
-    }
 }
 
 fn is_directory(path: &str) -> Failure {

@@ -9,13 +9,19 @@ use openssl::sha::Sha256;
 use super::job::Job;
 use super::local::{LocalFile, LocalStaging};
 use super::naming::hexadecimal;
-use super::remote::{RemoteFile, RemoteStaging};
+use super::remote::RemoteFile;
 use super::source::{Source, absorb};
+use super::staging::RemoteStaging;
 use super::trouble::Trouble;
 use super::upload::read_through;
 use crate::failure::Failure;
 
+/// The note of a transfer whose temporary file another one took.
+pub(super) const TAKEN: &str =
+    "started over: another transfer to the same target took the temporary file";
 const NOTHING_THERE: &str = "started from the beginning: there was nothing to continue";
+const EARLIER_ATTEMPT: &str = "an earlier attempt had left";
+const TARGET: &str = "the target had already";
 
 /// Whether a partial file can be continued.
 enum Verdict {
@@ -45,29 +51,31 @@ pub(super) fn upload(
             true => compare_upload(job, source, staged, size)?,
             false => Verdict::Unknown,
         };
+        note = started_over(&verdict, size, EARLIER_ATTEMPT);
         if let Verdict::Same(part) = verdict {
-            *hash = part;
-            continue_at(job, size, "an earlier attempt had left");
-            return RemoteStaging::reopen(job, staged.to_owned()).map(Some);
-        }
-        note = started_over(&verdict, size, "an earlier attempt had left");
-        // Where it cannot be removed, another name is used.
-        match job.sftp.remove(&mut job.wire, staged) {
-            Ok(()) | Err(Trouble::Status { .. }) => {}
-            Err(trouble) => return Err(lost(job, trouble)),
+            if let Some(staging) = RemoteStaging::reopen(job, staged.to_owned())? {
+                *hash = part;
+                continue_at(job, size, EARLIER_ATTEMPT);
+                return Ok(Some(staging));
+            }
+        } else {
+            // Where it cannot be removed, another name is used.
+            match job.sftp.remove(&mut job.wire, staged) {
+                Ok(()) | Err(Trouble::Status { .. }) => {}
+                Err(trouble) => return Err(lost(job, trouble)),
+            }
         }
     }
     if let Some(size) = target.size().filter(|size| (1..job.total).contains(size)) {
-        match compare_upload(job, source, &target.path, size)? {
-            Verdict::Same(part) if copy(job, &target.path, staged, size)? => {
-                *hash = part;
-                continue_at(job, size, "the target had already");
-                return RemoteStaging::reopen(job, staged.to_owned()).map(Some);
-            }
-            Verdict::Same(_) => {
-                note = format!("started over: the target's {size} bytes could not be copied");
-            }
-            verdict => note = started_over(&verdict, size, "the target had already"),
+        let verdict = compare_upload(job, source, &target.path, size)?;
+        note = started_over(&verdict, size, TARGET);
+        if let Verdict::Same(part) = verdict
+            && copy(job, &target.path, staged, size)?
+            && let Some(staging) = RemoteStaging::reopen(job, staged.to_owned())?
+        {
+            *hash = part;
+            continue_at(job, size, TARGET);
+            return Ok(Some(staging));
         }
     }
     job.resume_note = Some(note);
@@ -85,30 +93,28 @@ pub(super) fn download(
     let mut note = NOTHING_THERE.to_owned();
     if let Some((mut file, size)) = LocalStaging::left_behind(staged) {
         let verdict = compare_download(job, remote, &mut file, size)?;
+        note = started_over(&verdict, size, EARLIER_ATTEMPT);
         if let Verdict::Same(part) = verdict {
             *hash = part;
-            continue_at(job, size, "an earlier attempt had left");
+            continue_at(job, size, EARLIER_ATTEMPT);
             return Ok(Some(LocalStaging::reopened(staged.to_owned(), file)));
         }
-        note = started_over(&verdict, size, "an earlier attempt had left");
         let _ = std::fs::remove_file(staged);
     }
     if let Some(size) = target.size().filter(|size| (1..job.total).contains(size))
         && let Ok(mut file) = File::open(&target.path)
     {
         let verdict = compare_download(job, remote, &mut file, size)?;
+        note = started_over(&verdict, size, TARGET);
         if let Verdict::Same(part) = verdict {
             let copied = file
                 .rewind()
                 .and_then(|()| LocalStaging::copied(staged.to_owned(), &mut file, size));
             if let Some(staging) = copied.map_err(|error| job.local(&error, "write", staged))? {
                 *hash = part;
-                continue_at(job, size, "the target had already");
+                continue_at(job, size, TARGET);
                 return Ok(Some(staging));
             }
-            note = format!("started over: the target's {size} bytes could not be copied");
-        } else {
-            note = started_over(&verdict, size, "the target had already");
         }
     }
     job.resume_note = Some(note);
@@ -121,6 +127,31 @@ fn compare_upload(
     path: &str,
     size: u64,
 ) -> Result<Verdict, Failure> {
+    compare(job, path, size, |job, part| read_through(job, source, 0, size, part))
+}
+
+fn compare_download(
+    job: &mut Job<'_>,
+    remote: &str,
+    file: &mut File,
+    size: u64,
+) -> Result<Verdict, Failure> {
+    compare(job, remote, size, |job, part| {
+        let read = absorb(file, size, part, &job.wire);
+        let read = read.map_err(|stop| job.interrupted(stop.into()))?;
+        let at_end = read.and_then(|()| file.seek(SeekFrom::Start(size)));
+        at_end.map(drop).map_err(|error| job.local(&error, "read", &job.spec.local_path))
+    })
+}
+
+/// Compares the first `size` bytes of the host's file at `path` with what `read_here`
+/// feeds to the hash. Both sides hash at the same time.
+fn compare(
+    job: &mut Job<'_>,
+    path: &str,
+    size: u64,
+    read_here: impl FnOnce(&Job<'_>, &mut Sha256) -> Result<(), Failure>,
+) -> Result<Verdict, Failure> {
     if size == 0 {
         return Ok(Verdict::Same(Sha256::new()));
     }
@@ -131,34 +162,7 @@ fn compare_upload(
         return Ok(Verdict::Unknown);
     }
     let mut part = Sha256::new();
-    read_through(job, source, 0, size, &mut part)?;
-    verdict(job, part)
-}
-
-fn compare_download(
-    job: &mut Job<'_>,
-    remote: &str,
-    file: &mut File,
-    size: u64,
-) -> Result<Verdict, Failure> {
-    if size == 0 {
-        return Ok(Verdict::Same(Sha256::new()));
-    }
-    if size > job.total {
-        return Ok(Verdict::Different);
-    }
-    if !job.ask_sum(remote, Some(size)).map_err(|trouble| job.interrupted(trouble))? {
-        return Ok(Verdict::Unknown);
-    }
-    let mut part = Sha256::new();
-    let read = absorb(file, size, &mut part, &job.wire);
-    let read = read.map_err(|stop| job.interrupted(stop.into()))?;
-    let at_end = read.and_then(|()| file.seek(SeekFrom::Start(size)));
-    at_end.map_err(|error| job.local(&error, "read", &job.spec.local_path))?;
-    verdict(job, part)
-}
-
-fn verdict(job: &mut Job<'_>, part: Sha256) -> Result<Verdict, Failure> {
+    read_here(job, &mut part)?;
     let here = hexadecimal(&part.clone().finish());
     Ok(match job.sum().map_err(|trouble| job.interrupted(trouble))? {
         Some(there) if there == here => Verdict::Same(part),
@@ -196,6 +200,11 @@ fn started_over(verdict: &Verdict, size: u64, whence: &str) -> String {
         Verdict::Unknown => {
             format!("started over: the host could not compare the {size} bytes that {whence}")
         }
-        _ => format!("started over: the {size} bytes that {whence} differ from the source"),
+        Verdict::Different => {
+            format!("started over: the {size} bytes that {whence} differ from the source")
+        }
+        Verdict::Same(_) => {
+            format!("started over: the {size} bytes that {whence} could not be used")
+        }
     }
 }

@@ -44,7 +44,9 @@ follow() {
   if test -r "$1"; then
     exec 3<"$1"
     answer yes
-    answer "$(while read -r count && test "$count" -gt 0; do dd bs="$count" count=1 <&3; done | sum)"
+    hash=$(while read -r count && test "$count" -gt 0; do dd bs="$count" count=1 <&3; done | sum)
+    if test -e /dev/fd/3 && test ! "$2" -ef /dev/fd/3; then hash=; fi
+    answer "$hash"
     exec 3<&-
   else answer no
   fi
@@ -185,9 +187,15 @@ impl Shell {
     }
 
     /// Makes the host hash the file at `path` piece by piece, as
-    /// [`Shell::announce`] allows; [`Shell::sum`] then gives the hash.
-    pub(super) fn follow(&mut self, wire: &mut Wire<'_>, path: &str) -> Result<bool, Trouble> {
-        self.say(&format!("follow {}\n", quoted(path)));
+    /// [`Shell::announce`] allows; [`Shell::sum`] then gives the hash, if that file
+    /// is at `last_path` by then.
+    pub(super) fn follow(
+        &mut self,
+        wire: &mut Wire<'_>,
+        path: &str,
+        last_path: &str,
+    ) -> Result<bool, Trouble> {
+        self.say(&format!("follow {} {}\n", quoted(path), quoted(last_path)));
         // Until the answer is here nothing more may be sent: the shell reads its
         // commands in blocks, and would swallow what is meant for the loop.
         Ok(self.answer(wire)? == "yes")

@@ -1,9 +1,10 @@
-//! Whether there is room for what is to come, asked before anything is moved.
+//! Whether there is room for what is to come, asked before anything is moved, and
+//! after a write failed.
 
 use std::path::Path;
 
 use super::job::Job;
-use super::trouble::Trouble;
+use super::trouble::{Trouble, status};
 use super::words::no_space;
 use crate::failure::Failure;
 
@@ -45,5 +46,26 @@ impl Job<'_> {
             ))),
             false => Ok(()),
         }
+    }
+
+    /// The failure to report when a write failed because the file system at `path`
+    /// is full. SFTP has no status for that, so the free space is looked at, unless
+    /// the server's words tell.
+    pub(super) fn full_file_system(&mut self, trouble: &Trouble, path: &str) -> Option<Failure> {
+        /// Less than this is as good as nothing.
+        const NOTHING: u64 = 256 * 1024;
+        let Trouble::Status { code: status::FAILURE, message } = trouble else { return None };
+        let said = message.to_lowercase();
+        if ["no space left", "disk quota exceeded"].iter().any(|words| said.contains(words)) {
+            let path = &self.spec.remote_path;
+            return Some(no_space(format!("no space is left on the host for `{path}`: {message}")));
+        }
+        let free = self.sftp.free_space(&mut self.wire, path).ok()??;
+        (free < NOTHING).then(|| {
+            no_space(format!(
+                "no space is left on the host for `{}` ({free} bytes are free)",
+                self.spec.remote_path
+            ))
+        })
     }
 }

@@ -8,10 +8,10 @@ use openssl::sha::Sha256;
 use super::follow::Follower;
 use super::job::Job;
 use super::packet::Response;
-use super::remote::RemoteStaging;
 use super::requests::Handle;
 use super::sftp::{BLOCK, IN_FLIGHT};
 use super::source::{Source, fill};
+use super::staging::RemoteStaging;
 use super::trouble::{Trouble, status};
 use crate::failure::{ErrorCode, Failure};
 

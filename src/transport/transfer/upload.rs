@@ -7,9 +7,11 @@ use super::follow::Follower;
 use super::job::Job;
 use super::naming::{hexadecimal, join, spare_name, staging_name};
 use super::packet::Attributes;
-use super::remote::{RemoteFile, RemoteStaging, make_directories};
+use super::publish::publish;
+use super::remote::{RemoteFile, make_directories};
 use super::resume;
 use super::source::{Source, absorb, path_text};
+use super::staging::RemoteStaging;
 use super::stream;
 use super::tree::{self, Owner};
 use super::trouble::Trouble;
@@ -41,35 +43,85 @@ pub(super) fn upload_to(
     if let Some(there) = already_there(job, source, target, owner)? {
         return Ok(there);
     }
-    let (directory, name) = target.parts();
+    let (directory, _) = target.parts();
     if target.attributes.is_none() && job.spec.create_dirs {
         make_directories(job, directory)?;
     }
+    if !job.spec.resume {
+        return on_our_own(job, source, target, owner);
+    }
+    if let Some(done) = with_what_is_left(job, source, target, owner)? {
+        return Ok(done);
+    }
+    // Another transfer to this target took the temporary file that both had found.
+    job.continued_at = 0;
+    job.resume_note = Some(resume::TAKEN.to_owned());
+    let target = target.looked_up_again(job)?;
+    if let Some(there) = already_there(job, source, &target, owner)? {
+        return Ok(Transferred { changed: true, ..there });
+    }
+    on_our_own(job, source, &target, owner)
+}
+
+/// Uploads by way of the temporary file that an interrupted attempt has left or will
+/// leave; `None` when somebody else took it.
+fn with_what_is_left(
+    job: &mut Job<'_>,
+    source: &mut Source,
+    target: &RemoteFile,
+    owner: Owner,
+) -> Result<Option<Transferred>, Failure> {
+    let (directory, name) = target.parts();
     let origin = path_text(&job.spec.local_path);
     let staged = join(directory, &staging_name(name, &origin));
     let mut hash = Sha256::new();
-    let partial = match job.spec.resume {
-        true => resume::upload(job, source, target, &staged, &mut hash)?,
-        false => None,
-    };
+    let partial = resume::upload(job, source, target, &staged, &mut hash)?;
     job.check_remote_space(directory, job.total.saturating_sub(job.continued_at))?;
-    let mut staging = match partial {
-        Some(staging) => staging,
-        None => match RemoteStaging::create(job, staged)? {
-            Some(staging) => staging,
-            None => {
-                let spare = join(directory, &spare_name(name, &origin));
-                RemoteStaging::create(job, spare)?.ok_or_else(|| {
-                    Failure::new(
-                        ErrorCode::TransferFailed,
-                        format!("no temporary file can be created in `{directory}` on the host"),
-                    )
-                })?
-            }
-        },
+    let staging = match partial {
+        Some(staging) => Some(staging),
+        None => RemoteStaging::create(job, staged)?,
     };
+    let Some(staging) = staging else {
+        return on_our_own(job, source, target, owner).map(Some);
+    };
+    let own_name = join(directory, &spare_name(name, &origin));
+    send_and_publish(job, source, staging.shared_until(own_name), hash, target, owner)
+}
+
+/// Uploads by way of a temporary file that nobody else knows.
+fn on_our_own(
+    job: &mut Job<'_>,
+    source: &mut Source,
+    target: &RemoteFile,
+    owner: Owner,
+) -> Result<Transferred, Failure> {
+    let (directory, name) = target.parts();
+    job.check_remote_space(directory, job.total)?;
+    let spare = join(directory, &spare_name(name, &path_text(&job.spec.local_path)));
+    let placed = match RemoteStaging::create(job, spare)? {
+        Some(staging) => send_and_publish(job, source, staging, Sha256::new(), target, owner)?,
+        None => None,
+    };
+    placed.ok_or_else(|| {
+        Failure::new(
+            ErrorCode::TransferFailed,
+            format!("no temporary file can be created in `{directory}` on the host"),
+        )
+    })
+}
+
+/// Sends the rest of the source into the temporary file, and moves that into place;
+/// `None` when somebody else took it.
+fn send_and_publish(
+    job: &mut Job<'_>,
+    source: &mut Source,
+    mut staging: RemoteStaging,
+    hash: Sha256,
+    target: &RemoteFile,
+    owner: Owner,
+) -> Result<Option<Transferred>, Failure> {
     let finished = fill(job, source, &mut staging, hash, target, owner)
-        .and_then(|(sum, found)| publish(job, &staging, target, sum, found));
+        .and_then(|(sum, follower)| publish(job, &mut staging, target, sum, follower));
     match finished {
         Ok(transferred) => Ok(transferred),
         // What is damaged is not worth continuing.
@@ -126,8 +178,8 @@ fn already_there(
 }
 
 /// Sends the rest of the source, and gives the temporary file its mode and owner.
-/// Returns the source's hash, where it is to be verified, and the temporary file's
-/// where the host told it.
+/// Returns the source's hash, where it is to be verified, and what hashes the
+/// temporary file already.
 fn fill(
     job: &mut Job<'_>,
     source: &mut Source,
@@ -135,9 +187,9 @@ fn fill(
     hash: Sha256,
     target: &RemoteFile,
     owner: Owner,
-) -> Result<(Option<String>, Option<String>), Failure> {
-    let mut follower =
-        Follower::start(job, &staging.path).map_err(|trouble| job.interrupted(trouble))?;
+) -> Result<(Option<String>, Option<Follower>), Failure> {
+    let mut follower = Follower::start(job, &staging.path, staging.last_path())
+        .map_err(|trouble| job.interrupted(trouble))?;
     let hash = stream::send(job, source, staging, hash, follower.as_mut())?;
     let path = &job.spec.local_path;
     if !source.is_unchanged().map_err(|error| job.local(&error, "read", path))? {
@@ -153,12 +205,7 @@ fn fill(
         let full = job.full_file_system(&trouble, &staging.path);
         full.unwrap_or_else(|| job.remote(trouble, "write", &staging.path))
     })?;
-    let found = match follower {
-        Some(follower) => follower.finish(job).map_err(|trouble| job.interrupted(trouble))?,
-        None if job.spec.verify => sum_of(job, &staging.path)?,
-        None => None,
-    };
-    Ok((job.spec.verify.then(|| hexadecimal(&hash.finish())), found))
+    Ok((job.spec.verify.then(|| hexadecimal(&hash.finish())), follower))
 }
 
 /// Gives the file to whom the request says. Else a file that is replaced keeps its
@@ -197,55 +244,6 @@ fn not_given(job: &Job<'_>, trouble: Trouble, path: &str) -> Failure {
     match trouble {
         Trouble::Status { .. } => tree::owner_denied(path),
         trouble => job.interrupted(trouble),
-    }
-}
-
-/// Moves the temporary file into place, unless its hash is another than `sum`.
-fn publish(
-    job: &mut Job<'_>,
-    staging: &RemoteStaging,
-    target: &RemoteFile,
-    sum: Option<String>,
-    found: Option<String>,
-) -> Result<Transferred, Failure> {
-    let mut verified = false;
-    if let (Some(sum), Some(found)) = (&sum, &found) {
-        if sum != found {
-            return Err(job.differs(sum, found));
-        }
-        verified = true;
-    }
-    match rename(job, staging, target) {
-        Ok(()) => {}
-        // Another transfer of the same source that shared this temporary file was
-        // faster; what counts is what is in place now.
-        Err(trouble)
-            if trouble.is_missing() && sum.is_some() && sum_of(job, &target.path)? == sum =>
-        {
-            verified = true;
-        }
-        Err(trouble) => return Err(job.remote(trouble, "replace", &target.path)),
-    }
-    if job.spec.verify && !verified {
-        job.warn_unverified();
-    }
-    Ok(job.done(sum, verified))
-}
-
-fn sum_of(job: &mut Job<'_>, path: &str) -> Result<Option<String>, Failure> {
-    let sum = job.ask_sum(path, None).and_then(|_| job.sum());
-    sum.map_err(|trouble| job.interrupted(trouble))
-}
-
-fn rename(job: &mut Job<'_>, staging: &RemoteStaging, target: &RemoteFile) -> Result<(), Trouble> {
-    match job.sftp.rename(&mut job.wire, &staging.path, &target.path) {
-        // Version 3 alone cannot replace a file in one step. For a moment there is
-        // none, but never half of one.
-        Err(Trouble::Status { .. }) if !job.sftp.renames_over() && target.attributes.is_some() => {
-            job.sftp.remove(&mut job.wire, &target.path)?;
-            job.sftp.rename(&mut job.wire, &staging.path, &target.path)
-        }
-        renamed => renamed,
     }
 }
 

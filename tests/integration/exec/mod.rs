@@ -3,6 +3,7 @@
 mod deadlines;
 mod environment;
 mod output;
+mod quoting;
 mod round_trips;
 mod sudo;
 

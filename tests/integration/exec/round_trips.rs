@@ -1,79 +1,54 @@
 //! How often a command waits for the network.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc;
-use std::thread;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sshoal::credential::PrivateKey;
+use sshoal::plan::spec::Credentials;
 use sshoal::transport::{Cancel, Ending};
 
 use super::{connect_to, options, shown, spec};
-use crate::lab::Lab;
+use crate::lab::{Lab, delayed_line};
 
 /// One way; a round trip takes twice as long.
 const DELAY: Duration = Duration::from_millis(100);
 
-/// Forwards one connection to `server`, delaying every byte. Ends with it.
-fn delaying_proxy(server: SocketAddr) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        let (client, _) = listener.accept().unwrap();
-        let server = TcpStream::connect(server).unwrap();
-        delay(client.try_clone().unwrap(), server.try_clone().unwrap());
-        delay(server, client);
-    });
-    address
-}
-
-fn delay(mut from: TcpStream, mut to: TcpStream) {
-    to.set_nodelay(true).unwrap();
-    let (sender, receiver) = mpsc::channel::<(Instant, Vec<u8>)>();
-    thread::spawn(move || {
-        let mut buffer = [0; 65536];
-        while let Ok(count @ 1..) = from.read(&mut buffer) {
-            let _ = sender.send((Instant::now() + DELAY, buffer[..count].to_vec()));
-        }
-    });
-    thread::spawn(move || {
-        for (due, bytes) in receiver {
-            thread::sleep(due.saturating_duration_since(Instant::now()));
-            if to.write_all(&bytes).is_err() {
-                break;
-            }
-        }
-        let _ = to.shutdown(Shutdown::Both);
-    });
-}
-
+/// Connecting, logging in by a key and running a first command, then ten more.
+///
 /// The best of several tries counts: a busy machine makes some of them slow, and
 /// no machine makes one faster than the engine allows.
 #[test]
-fn further_commands_cost_little_more_than_one() {
-    const CONNECTIONS: u32 = 3;
+fn a_first_command_and_further_ones_wait_seldom_for_the_network() {
+    const MOST_TO_THE_FIRST: f64 = 9.0;
+    const MOST_FOR_ANOTHER: f64 = 1.4;
+    const CONNECTIONS: u32 = 6;
     const COMMANDS: u32 = 10;
     let lab = Lab::get();
-    let mut spec = spec(lab.sshd(), &lab.users.plain);
+    let user = &lab.users.plain;
+    let key = PrivateKey::read(&user.key.path, None, "test").unwrap();
+    let mut spec = spec(lab.sshd(), user);
+    spec.credentials = Credentials { keys: vec![Arc::new(key)], ..Credentials::default() };
     let cancel = Cancel::default();
     let trips = |time: Duration| time.as_secs_f64() / (2.0 * DELAY.as_secs_f64());
 
-    let mut first_best = Duration::MAX;
-    let mut further_best = Duration::MAX;
+    let (mut first, mut further) = (f64::MAX, f64::MAX);
     for _ in 0..CONNECTIONS {
-        spec.port = delaying_proxy(lab.sshd().socket_address()).port();
+        spec.port = delayed_line(lab.sshd().socket_address(), DELAY).port();
+        let began = Instant::now();
         let mut connection = connect_to(&spec);
-        let first = connection.execute("echo x", &options(), true, &cancel);
-        assert_eq!(first.ending, Ending::Exited(0), "{}", shown(&first));
-        first_best = first_best.min(first.duration);
+        let execution = connection.execute("echo x", &options(), true, &cancel);
+        first = first.min(trips(began.elapsed()));
+        assert_eq!(execution.ending, Ending::Exited(0), "{}", shown(&execution));
         for number in 0..COMMANDS {
             let more = number + 1 < COMMANDS;
             let execution = connection.execute("cat", &options(), more, &cancel);
             assert_eq!(execution.ending, Ending::Exited(0), "{}", shown(&execution));
-            further_best = further_best.min(execution.duration);
+            further = further.min(trips(execution.duration));
+        }
+        if first <= MOST_TO_THE_FIRST && further <= MOST_FOR_ANOTHER {
+            println!("{first:.2} and {further:.2} round trips");
+            return;
         }
     }
-    let (first, further) = (trips(first_best), trips(further_best));
-    assert!(first < 2.6, "the first took {first:.2} round trips");
-    assert!(further <= 1.4, "each further command took {further:.2} round trips");
+    panic!("the first command took {first:.2} round trips, each further one {further:.2}");
 }

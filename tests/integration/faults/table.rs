@@ -9,7 +9,7 @@ use super::peer::{Damage, Peer};
 use crate::in_process::Fault;
 
 /// Time enough for a command to print something, however busy the machine is.
-const SOON: Duration = Duration::from_secs(1);
+const SOON: Duration = Duration::from_secs(4);
 const SECOND: Duration = Duration::from_secs(1);
 const MEGABYTE: u64 = 1024 * 1024;
 
@@ -167,9 +167,9 @@ fn in_commands() -> Vec<Case> {
             ..command("drop in mid command", || Peer::with(Fault::DropMidCommand(SOON)), LINE)
         },
         Case {
-            driver_args: json!({"timeout": 2}),
+            driver_args: json!({"timeout": 7}),
             message: "could not be ended",
-            limit: 2.0,
+            limit: 7.0,
             also: begun,
             ..slow("stall in mid command", || Peer::with(Fault::StallMidCommand(SOON)), LINE)
         },
@@ -210,14 +210,18 @@ fn in_commands() -> Vec<Case> {
             ..command("output flood", || Peer::with(Fault::Flood(16 * MEGABYTE)), "true")
         },
         Case {
+            driver_args: json!({"timeout": 5}),
+            limit: 5.0,
             also: |task, _| assert_eq!(task["results"][0]["truncated"], true),
             ..slow("endless output flood", || Peer::with(Fault::Flood(u64::MAX)), "true")
         },
         Case {
+            driver_args: json!({"timeout": 5}),
+            limit: 5.0,
             also: |task, _| assert_eq!(task["results"][0]["output"], "a", "{task:#}"),
             ..slow(
-                "output of one byte per second",
-                || Peer::with(Fault::Trickle(2 * SECOND)),
+                "output of a byte now and then",
+                || Peer::with(Fault::Trickle(30 * SECOND)),
                 "echo abc",
             )
         },

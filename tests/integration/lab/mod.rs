@@ -29,6 +29,7 @@ use tempfile::TempDir;
 
 mod guard;
 mod keys;
+mod line;
 mod openbao;
 mod options;
 pub(crate) mod processes;
@@ -38,6 +39,7 @@ mod sshoal;
 mod users;
 
 pub(crate) use keys::{KeyFormat, KeyPair, KeyType};
+pub(crate) use line::{delayed_line, noise};
 pub(crate) use openbao::OpenBao;
 pub(crate) use options::SshdOptions;
 pub(crate) use report::Report;

@@ -23,6 +23,7 @@ use sshoal::transport::{
 };
 use tempfile::TempDir;
 
+pub(super) use crate::lab::noise;
 use crate::lab::{Lab, LabHandle, Sshd, User};
 
 /// A connection of the lab's plain user, and a directory on each side.
@@ -129,20 +130,6 @@ pub(super) fn upload(local: &Path, remote: &Path) -> TransferSpec {
 
 pub(super) fn download(remote: &Path, local: &Path) -> TransferSpec {
     TransferSpec { operation: TransferOperation::Download, ..upload(local, remote) }
-}
-
-/// Bytes that no compression and no repetition hides an error in.
-pub(super) fn noise(count: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ count as u64;
-    let mut bytes = Vec::with_capacity(count + 8);
-    while bytes.len() < count {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(count);
-    bytes
 }
 
 pub(super) fn mode(path: &Path) -> u32 {

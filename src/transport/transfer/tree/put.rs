@@ -30,7 +30,7 @@ pub(super) struct Put {
     pub(super) local: PathBuf,
     /// Absolute, as all paths on the host here.
     pub(super) target: String,
-    /// The temporary file beside it.
+    /// The temporary file beside it, whose name nobody else uses.
     pub(super) staged: String,
     pub(super) size: u64,
     pub(super) mode: u32,
@@ -60,7 +60,6 @@ struct State {
     open_requests: usize,
     /// Whether all of it is queued.
     written: bool,
-    spare: bool,
     sum: Option<String>,
     placed: bool,
 }

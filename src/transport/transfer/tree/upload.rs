@@ -12,7 +12,7 @@ use super::{Entry, Kind, LARGE, Tree, depth, directory_mode, file_mode, filling,
 use crate::failure::Failure;
 use crate::plan::spec::TransferSpec;
 use crate::transport::transfer::job::Job;
-use crate::transport::transfer::naming::{join, split, staging_name};
+use crate::transport::transfer::naming::{join, spare_name, split};
 use crate::transport::transfer::packet::{self, Attributes};
 use crate::transport::transfer::remote::RemoteFile;
 use crate::transport::transfer::source::path_text;
@@ -147,7 +147,7 @@ impl Run {
         let there = self.there[index];
         let kept = there.filter(Attributes::is_plain).and_then(|there| there.owner);
         Put {
-            staged: join(directory, &staging_name(name, &path_text(&local))),
+            staged: join(directory, &spare_name(name, &path_text(&local))),
             local,
             size,
             mode: file_mode(spec, mode),

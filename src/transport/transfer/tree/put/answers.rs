@@ -1,12 +1,11 @@
 //! What the host answers about the files that are being sent, and what follows
 //! from it.
 
-use super::{Asked, STAGING_MODE, Sender};
+use super::{Asked, Sender};
 use crate::failure::Failure;
 use crate::transport::transfer::job::Job;
-use crate::transport::transfer::naming::{join, spare_name, split};
 use crate::transport::transfer::packet::{self, Attributes, Response};
-use crate::transport::transfer::requests::{Handle, OpenAs};
+use crate::transport::transfer::requests::Handle;
 use crate::transport::transfer::tree::owner;
 use crate::transport::transfer::tree::survey::misplaced;
 use crate::transport::transfer::trouble::{Trouble, status};
@@ -23,11 +22,6 @@ impl Sender<'_> {
             match (what, response) {
                 (Asked::Open, Response::Handle(handle)) => {
                     self.opened(job, index, Handle::new(handle))
-                }
-                (Asked::Open, Response::Status { code: status::FAILURE, .. })
-                    if !self.states[index].spare =>
-                {
-                    self.use_spare_name(job, index);
                 }
                 (Asked::Look, Response::Attributes(now)) => self.give(job, index, now),
                 (Asked::Write(length), Response::Status { code: status::OK, .. }) => {
@@ -91,19 +85,6 @@ impl Sender<'_> {
             }),
             _ => self.ready.push_back(index),
         }
-    }
-
-    /// The temporary name is taken: by a transfer from the same source that runs at
-    /// the same time, or that was killed.
-    fn use_spare_name(&mut self, job: &mut Job<'_>, index: usize) {
-        self.states[index].spare = true;
-        let file = &mut self.files[index];
-        if let Some((directory, name)) = split(&file.target) {
-            file.staged = join(directory, &spare_name(name, &file.local.to_string_lossy()));
-        }
-        self.ask(index, Asked::Open, |file| {
-            job.sftp.queue_open(&file.staged, OpenAs::New, STAGING_MODE)
-        });
     }
 
     fn rename(&mut self, job: &mut Job<'_>, index: usize) {
