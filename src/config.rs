@@ -12,6 +12,7 @@ pub use mode::{CheckExit, ModeConfig};
 use crate::cli::{CheckFormat, OutputFormat, PlanFormat, SchemaKind};
 use crate::execute::CanaryMode;
 use crate::load::layer::Layer;
+use crate::plan::show::Listing;
 use crate::report::Verbosity;
 
 /// One invocation.
@@ -27,6 +28,8 @@ pub enum Invocation {
         tasks: TaskConfig,
         /// What it may do.
         mode: ModeConfig,
+        /// What to list instead of running.
+        list: Listing,
         /// How to connect.
         connect: ConnectConfig,
         /// What to print.
@@ -86,8 +89,34 @@ pub enum Invocation {
         /// How to tell what is wrong.
         format: CheckFormat,
     },
+    /// `inventory`.
+    Inventory {
+        /// Which hosts.
+        inventory: InventoryConfig,
+        /// What to show of them.
+        view: InventoryView,
+    },
     /// `schema`.
     Schema(SchemaKind),
+}
+
+/// What `inventory` shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InventoryView {
+    /// Groups, hosts and variables, as JSON.
+    List,
+    /// The tree below a group.
+    Graph {
+        /// The group.
+        group: String,
+    },
+    /// The variables of one host, as JSON.
+    Host {
+        /// The host.
+        name: String,
+        /// Whether to tell where each comes from.
+        origins: bool,
+    },
 }
 
 /// What `exec` does.
@@ -121,6 +150,8 @@ pub struct InventoryConfig {
     pub limit: Option<String>,
     /// `--extra-vars`, in order.
     pub extra_vars: Vec<String>,
+    /// Whether it is all right that no host is selected.
+    pub allow_no_hosts: bool,
     /// What the project file says of every host.
     pub defaults: Option<Arc<Layer>>,
 }
@@ -132,6 +163,8 @@ pub struct TaskConfig {
     pub tags: Vec<String>,
     /// Tags that exclude a task.
     pub skip_tags: Vec<String>,
+    /// The name of the task to begin with, or a glob.
+    pub start_at: Option<String>,
 }
 
 /// How to connect.
@@ -149,6 +182,8 @@ pub struct ConnectConfig {
     pub host_key_policy: Option<String>,
     /// In place of the user's known_hosts file.
     pub known_hosts: Option<PathBuf>,
+    /// Whether `~/.ssh/config` counts, below the inventory. Default yes.
+    pub ssh_config: SshConfigUse,
     /// Whether shared passwords are proven on one host first. Default on.
     pub canary: CanaryMode,
     /// How many hosts to work on at a time; see [`Self::forks`].
@@ -162,6 +197,15 @@ impl ConnectConfig {
         const DEFAULT: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not 0");
         self.forks.unwrap_or(DEFAULT)
     }
+}
+
+/// What to do about the user's SSH configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SshConfigUse {
+    /// Read it.
+    Read,
+    /// Pass it over.
+    Ignore,
 }
 
 /// What to do about secrets in a vault.

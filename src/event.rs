@@ -10,14 +10,21 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use crate::record::{CommandResult, TaskRecord};
+pub use crate::record::{CENSORED, CommandResult, TaskRecord};
 pub use crate::transfer::{TRANSFER_COMMAND, TransferOperation, TransferRecord};
 
 /// A host's name in the inventory.
 pub type HostName = Arc<str>;
 
-/// Identifies a task within a run: play and task counted from one, as `2.3`.
+/// Identifies a task within a run: play and task counted from one, as `2.3`. The
+/// handlers of a play are counted by themselves, as `2.h1`.
 pub type TaskId = Arc<str>;
+
+/// Whether a task of this id is a handler.
+#[must_use]
+pub fn is_handler(task: &str) -> bool {
+    task.rsplit('.').next().is_some_and(|place| place.starts_with('h'))
+}
 
 /// How one task of one host ended. Every planned task ends in exactly one.
 #[derive(
@@ -35,9 +42,12 @@ pub enum Outcome {
     TimedOut,
     /// The host could not be reached, or the connection was lost.
     Unreachable,
-    /// Its `when` was false, a guard held it back, or check mode could not look at it.
+    /// Its `when` was false, a guard held it back, another host has run it
+    /// (`run_once`), nothing has notified it (a handler), or check mode could not look
+    /// at it.
     Skipped,
-    /// It did not run, because an earlier task of its host failed or the run ended.
+    /// It did not run, because an earlier task of its host failed, or the run ended
+    /// or was aborted.
     Cancelled,
 }
 
@@ -228,7 +238,7 @@ pub struct PlayStarted {
     pub play: usize,
     /// The play's name.
     pub name: Arc<str>,
-    /// How many tasks each host has.
+    /// How many tasks each host has, beside handlers.
     pub tasks: usize,
     /// Its hosts, in inventory order.
     pub hosts: Vec<PlayHost>,

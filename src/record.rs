@@ -11,6 +11,9 @@ use crate::event::{ActionKind, Outcome, TaskId};
 use crate::failure::Failure;
 use crate::transfer::TransferRecord;
 
+/// What stands in the place of everything that a task with `no_log` says.
+pub const CENSORED: &str = "censored: the task has `no_log`";
+
 /// How one task of one host went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskRecord {

@@ -131,6 +131,20 @@ written_schema! {
         let text = |description: &str| {
             json_schema!({ "type": ["string", "number"], "description": description })
         };
+        let secret = |name: &str, ours: &str| {
+            // A value that Ansible Vault has encrypted is an object to a validator.
+            json_schema!({
+                "type": ["string", "number", "object"],
+                "description": format!("Ansible's name for `{ours}`; `{name}` in plain text is shown by `sshoal inventory`."),
+            })
+        };
+        let ssh_args = || {
+            json_schema!({
+                "type": "string",
+                "description": "Arguments of ssh, of which the jump host counts: `-J`, `-o ProxyJump=…`, `-o ProxyCommand=\"ssh -W …\"`.",
+                "examples": ["-J ops@bastion.example.com:2222"],
+            })
+        };
         json_schema!({
             "description": "Variables, with the request defaults among them.",
             "type": ["object", "null"],
@@ -153,10 +167,21 @@ written_schema! {
                 "ansible_host": text("Ansible's name for `connection_args.host`."),
                 "ansible_port": text("Ansible's name for `connection_args.port`."),
                 "ansible_user": text("Ansible's name for `connection_args.username`."),
-                "ansible_password": text("Ansible's name for `connection_args.password`."),
+                "ansible_password": secret("ansible_password", "connection_args.password"),
+                "ansible_ssh_pass": secret("ansible_ssh_pass", "connection_args.password"),
                 "ansible_ssh_private_key_file": text("Ansible's name for `connection_args.key_filename`."),
-                "ansible_become_password": text("Ansible's name for `driver_args.sudo_password`."),
+                "ansible_ssh_common_args": ssh_args(),
+                "ansible_ssh_extra_args": ssh_args(),
+                "ansible_become": { "type": ["boolean", "string"], "description": "Ansible's name for `driver_args.sudo`." },
+                "ansible_become_password": secret("ansible_become_password", "driver_args.sudo_password"),
+                "ansible_become_pass": secret("ansible_become_pass", "driver_args.sudo_password"),
                 "ansible_become_user": text("Ansible's name for `driver_args.sudo_user`."),
+                "ansible_connection": text("How Ansible reaches the hosts. A host that a run uses must be reached by `ssh`, `paramiko` or `smart`."),
+                "ansible_group_priority": {
+                    "type": ["integer", "string"],
+                    "description": "Among the groups of a host that are as deep as this one, the variables of a higher priority win. Only counts among the `vars` of a group in an inventory.",
+                    "default": 1,
+                },
             },
         })
     };
@@ -168,13 +193,14 @@ written_schema! {
             "type": ["object", "null"],
             "properties": {
                 "hosts": {
-                    "description": "The hosts of the group, each with its variables.",
+                    "description": "The hosts of the group, each with its variables. A name may have ranges and a port.",
+                    "examples": [{ "web[01:50].example.com": null, "db-01:2222": { "ansible_user": "deploy" } }],
                     "type": ["object", "string", "null"],
                     "additionalProperties": variables,
                 },
                 "children": {
                     "description": "The groups within this group.",
-                    "type": ["object", "null"],
+                    "type": ["object", "string", "null"],
                     "additionalProperties": group,
                 },
                 "vars": {
@@ -188,6 +214,8 @@ written_schema! {
     InventoryFile = |generator| {
         let group = generator.subschema_for::<Group>();
         json_schema!({
+            "description": "An inventory in YAML or JSON, as Ansible has it: groups by name.",
+            "examples": [{ "web": { "hosts": { "web-01": null }, "vars": { "ansible_user": "deploy" } } }],
             "type": ["object", "null"],
             "properties": { "all": group },
             "additionalProperties": group,

@@ -5,16 +5,17 @@
 //! the known secrets of a run and masks them wherever a remote host or an error
 //! message repeats one.
 
-use std::borrow::Cow;
+mod redactor;
+
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use indexmap::IndexSet;
 use zeroize::Zeroizing;
+
+pub use redactor::Redactor;
 
 /// What is shown in place of a secret.
 pub const MASK: &str = "***";
@@ -65,103 +66,7 @@ impl serde::Serialize for Secret {
     }
 }
 
-/// Masks the secrets of a run in any text, in their plain, shell-quoted, base64
-/// and URL-encoded forms.
-///
-/// The rule for short ones: a secret of fewer than
-/// [`SHORTEST_MASKED_ANYWHERE`] bytes is masked only where it is a whole line.
-#[derive(Debug, Default)]
-pub struct Redactor {
-    known: RwLock<Known>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    forms: IndexSet<String>,
-    whole_lines: Vec<String>,
-    search: Option<Arc<AhoCorasick>>,
-}
-
-impl Redactor {
-    /// A redactor that knows `secrets`.
-    #[must_use]
-    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let redactor = Self::default();
-        redactor.learn(secrets);
-        redactor
-    }
-
-    /// Adds secrets that became known later; those it knows already cost nothing.
-    pub fn learn<'a>(&self, secrets: impl IntoIterator<Item = &'a Secret>) {
-        let mut known = self.known.write().unwrap_or_else(|poison| poison.into_inner());
-        let before = known.forms.len();
-        for secret in secrets {
-            let text = secret.reveal();
-            // A multi-line secret (a key) is also recognised by its lines: a
-            // remote `head -3` of it is as much a leak as the whole.
-            for line in std::iter::once(text).chain(text.lines()) {
-                known.add(line);
-            }
-        }
-        if known.forms.len() != before {
-            // A failure to build (gigabytes of secrets) must not unmask what
-            // was masked before, so the old automaton stays.
-            if let Ok(search) =
-                AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&known.forms)
-            {
-                known.search = Some(Arc::new(search));
-            }
-        }
-    }
-
-    /// `text` with every known secret replaced by [`MASK`].
-    #[must_use]
-    pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let known = self.known.read().unwrap_or_else(|poison| poison.into_inner());
-        let mut masked = Cow::Borrowed(text);
-        if let Some(search) = &known.search
-            && search.is_match(text)
-        {
-            let masks = vec![MASK; known.forms.len()];
-            masked = Cow::Owned(search.replace_all(text, &masks));
-        }
-        if !known.whole_lines.is_empty() && masked.lines().any(|line| known.is_whole_line(line)) {
-            let lines = masked.split_inclusive('\n').map(|line| {
-                let body = line.trim_end_matches(['\r', '\n']);
-                match known.is_whole_line(body) {
-                    true => format!("{MASK}{}", &line[body.len()..]),
-                    false => line.to_owned(),
-                }
-            });
-            masked = Cow::Owned(lines.collect());
-        }
-        masked
-    }
-}
-
-impl Known {
-    fn add(&mut self, text: &str) {
-        if text.is_empty() || text.starts_with("-----") {
-            return; // A PEM armour line is public knowledge and no secret.
-        }
-        if text.len() < SHORTEST_MASKED_ANYWHERE {
-            if !self.is_whole_line(text) {
-                self.whole_lines.push(text.to_owned());
-            }
-            return;
-        }
-        for form in encoded_forms(text) {
-            if form.len() >= SHORTEST_MASKED_ANYWHERE {
-                self.forms.insert(form);
-            }
-        }
-    }
-
-    fn is_whole_line(&self, line: &str) -> bool {
-        self.whole_lines.iter().any(|short| short == line.trim())
-    }
-}
-
+/// The forms in which a secret may turn up: as it is, quoted, encoded.
 fn encoded_forms(text: &str) -> Vec<String> {
     let mut forms = vec![
         text.to_owned(),
@@ -206,6 +111,8 @@ pub(crate) fn url_encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
     #[test]

@@ -32,7 +32,11 @@ pub(super) fn playbook(
         tasks: Some(At::nowhere(vec![At::nowhere(task)])),
         ..RawPlay::default()
     };
-    Ok(RawPlaybook { file, content: PlaybookContent::Plays(vec![At::nowhere(play)]) })
+    Ok(RawPlaybook {
+        file,
+        imports: Vec::new(),
+        content: PlaybookContent::Plays(vec![At::nowhere(play)]),
+    })
 }
 
 fn task(job: &AdHoc, place: Span) -> Result<RawTask, LoadError> {

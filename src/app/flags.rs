@@ -8,8 +8,40 @@ use crate::load::request::{ConnectionArgs, DriverArgs};
 use crate::load::values::Seconds;
 use crate::plan::FlagArgs;
 
-/// Reads the flags, and asks for the passwords that they say to ask for.
-pub(super) fn read(connect: &ConnectConfig) -> Result<FlagArgs, Vec<Problem>> {
+/// The passwords to log in with and for sudo, as far as the flags say to ask.
+pub(super) type Passwords = (Option<String>, Option<String>);
+
+/// What stands for passwords until they are asked for: texts that nothing else is.
+pub(super) fn placeholders(ask: Ask) -> Passwords {
+    let unknown = || Some(uuid::Uuid::now_v7().to_string());
+    match ask {
+        Ask::Nothing => (None, None),
+        Ask::Login => (unknown(), None),
+        Ask::Sudo => (None, unknown()),
+        Ask::Both => (unknown(), unknown()),
+    }
+}
+
+/// Asks for the passwords that the flags say to ask for.
+pub(super) fn ask_for(which: Ask) -> Result<Passwords, Vec<Problem>> {
+    Ok(match which {
+        Ask::Nothing => (None, None),
+        Ask::Login => (Some(ask("SSH password: ")?), None),
+        Ask::Sudo => (None, Some(ask("sudo password: ")?)),
+        Ask::Both => {
+            let login = ask("SSH password: ")?;
+            let sudo = ask("sudo password (empty: the same): ")?;
+            let sudo = if sudo.is_empty() { login.clone() } else { sudo };
+            (Some(login), Some(sudo))
+        }
+    })
+}
+
+/// Reads the flags, with these passwords.
+pub(super) fn read(
+    connect: &ConnectConfig,
+    passwords: Passwords,
+) -> Result<FlagArgs, Vec<Problem>> {
     let mut problems = Vec::new();
     let text = |text: String| Some(At::nowhere(Templated::Value(text)));
     let timeout = connect.timeout.and_then(|seconds| match Seconds::new(seconds) {
@@ -29,17 +61,7 @@ pub(super) fn read(connect: &ConnectConfig) -> Result<FlagArgs, Vec<Problem>> {
     if !problems.is_empty() {
         return Err(problems);
     }
-    let (login, sudo) = match connect.ask {
-        Ask::Nothing => (None, None),
-        Ask::Login => (Some(ask("SSH password: ")?), None),
-        Ask::Sudo => (None, Some(ask("sudo password: ")?)),
-        Ask::Both => {
-            let login = ask("SSH password: ")?;
-            let sudo = ask("sudo password (empty: the same): ")?;
-            let sudo = if sudo.is_empty() { login.clone() } else { sudo };
-            (Some(login), Some(sudo))
-        }
-    };
+    let (login, sudo) = passwords;
     Ok(FlagArgs {
         connection: ConnectionArgs {
             username: connect.user.clone().and_then(text),

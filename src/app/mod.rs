@@ -7,6 +7,7 @@ mod ad_hoc;
 mod check;
 mod file_limit;
 mod flags;
+mod inventory;
 mod prepare;
 mod project;
 mod provenance;
@@ -16,14 +17,13 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::PlanFormat;
-use crate::config::{AdHoc, Ask, ConnectConfig, Invocation, ModeConfig, SecretAccess};
+use crate::cli::{OutputFormat, PlanFormat};
+use crate::config::{AdHoc, Invocation, ModeConfig, SecretAccess};
 use crate::diagnostic::{self, Problem, Problems, RenderStyle};
 use crate::exit_code::ExitCode;
 use crate::load::RawPlaybook;
 use crate::load::source::Sources;
 use crate::plan::{Work, show};
-use crate::secret::Redactor;
 use prepare::Prepared;
 
 /// Does what was asked for, with the process's standard output and error.
@@ -45,14 +45,24 @@ const UNREAD: SecretAccess = SecretAccess::Unread;
 
 fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, Problems> {
     match invocation {
-        Invocation::Run { playbooks, inventory, tasks, mode, connect, output } => {
+        Invocation::Run { playbooks, inventory, tasks, mode, list, connect, output } => {
             let loaded = load(sources, &playbooks);
-            let prepare = |connect: &ConnectConfig| {
-                Prepared::new(sources, &inventory, Some(&tasks), connect, READ)
-            };
-            let (prepared, (paths, raw)) = together(prepare, loaded, &connect)?;
+            let secrets = if list.is_empty() { READ } else { UNREAD };
+            let prepared = Prepared::new(sources, &inventory, Some(&tasks), &connect, secrets);
+            let (mut prepared, (paths, raw)) = together(prepared, loaded)?;
+            if !list.is_empty() {
+                let planned = prepared.plan(Work::Playbooks(&raw))?;
+                draw(&planned.warnings, sources);
+                let (plan, redactor) = (&planned.plan, &planned.redactor);
+                print(&match output.format.unwrap_or_default() {
+                    OutputFormat::Text => show::list(plan, list, redactor),
+                    OutputFormat::Json => format!("{:#}\n", show::list_json(plan, list, redactor)),
+                    OutputFormat::Ndjson => format!("{}\n", show::list_json(plan, list, redactor)),
+                });
+                return Ok(ExitCode::Success);
+            }
             let source = provenance::of(sources, &raw, &paths, &inventory.sources);
-            let planned = prepared.plan(Work::Playbooks(&raw))?;
+            let planned = prepared.plan_and_ask(Work::Playbooks(&raw), &connect)?;
             run::run("run", planned, source, &prepared, mode, &connect, &output)
         }
         Invocation::Exec { pattern, job: AdHoc::ListHosts, inventory, connect, .. } => {
@@ -63,32 +73,31 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
         }
         Invocation::Exec { pattern, job, inventory, mode, connect, output } => {
             let raw = collected(ad_hoc::playbook(sources, &pattern, &job))?;
-            let prepared = Prepared::new(sources, &inventory, None, &connect, READ)?;
+            let mut prepared = Prepared::new(sources, &inventory, None, &connect, READ)?;
             let source = provenance::of(sources, &[], &[], &inventory.sources);
-            let planned = prepared.plan(Work::Playbooks(std::slice::from_ref(&raw)))?;
+            let planned =
+                prepared.plan_and_ask(Work::Playbooks(std::slice::from_ref(&raw)), &connect)?;
             run::run("exec", planned, source, &prepared, mode, &connect, &output)
         }
         Invocation::Request { file, inventory, connect, output } => {
-            let prepared = Prepared::new(sources, &inventory, None, &connect, READ)?;
+            let mut prepared = Prepared::new(sources, &inventory, None, &connect, READ)?;
             let (path, id) = collected(prepare::read_request(sources, &file))?;
             let requests = collected(crate::load::literal_requests(sources, id))?;
             let source = provenance::of_files(sources, &[id], &path, &[]);
-            let planned = prepared.plan(Work::Requests(&file, &requests))?;
+            let planned = prepared.plan_and_ask(Work::Requests(&file, &requests), &connect)?;
             let mode = ModeConfig::default();
             run::run("request", planned, source, &prepared, mode, &connect, &output)
         }
         Invocation::Plan { playbooks, format, inventory, tasks, connect } => {
             let loaded = load(sources, &playbooks);
-            let prepare = |connect: &ConnectConfig| {
-                Prepared::new(sources, &inventory, Some(&tasks), connect, UNREAD)
-            };
-            let (prepared, (_, raw)) = together(prepare, loaded, &connect)?;
+            let prepared = Prepared::new(sources, &inventory, Some(&tasks), &connect, UNREAD);
+            let (prepared, (_, raw)) = together(prepared, loaded)?;
             let planned = prepared.plan(Work::Playbooks(&raw))?;
             draw(&planned.warnings, sources);
-            let redactor = Redactor::new(&planned.secrets);
+            let redactor = &planned.redactor;
             match format {
-                PlanFormat::Text => print(&show::text(&planned.plan, &redactor)),
-                PlanFormat::Json => print(&format!("{:#}\n", show::json(&planned.plan, &redactor))),
+                PlanFormat::Text => print(&show::text(&planned.plan, redactor)),
+                PlanFormat::Json => print(&format!("{:#}\n", show::json(&planned.plan, redactor))),
             }
             Ok(ExitCode::Success)
         }
@@ -96,6 +105,7 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             let checked = check::check(sources, &paths, &inventory, &tasks, &connect, secrets);
             check::tell(checked, sources, format)
         }
+        Invocation::Inventory { inventory, view } => inventory::show(sources, &inventory, &view),
         Invocation::Schema(kind) => {
             print(&crate::schema::text(kind));
             Ok(ExitCode::Success)
@@ -112,18 +122,16 @@ fn load(sources: &Sources, playbooks: &[String]) -> Result<Loaded, Problems> {
 }
 
 /// What is wrong with the playbooks is told together with what is wrong with the
-/// inventory and the flags. Nobody is asked for a password that will not be used.
+/// inventory and the flags.
 fn together(
-    prepare: impl FnOnce(&ConnectConfig) -> Result<Prepared, Problems>,
+    prepared: Result<Prepared, Problems>,
     loaded: Result<Loaded, Problems>,
-    connect: &ConnectConfig,
 ) -> Result<(Prepared, Loaded), Problems> {
-    match loaded {
-        Ok(loaded) => Ok((prepare(connect)?, loaded)),
-        Err(problems) => {
-            let unasked = ConnectConfig { ask: Ask::Nothing, ..connect.clone() };
-            let others = prepare(&unasked).err().unwrap_or_default();
-            Err(Problems::collect(others.iter().chain(problems.iter()).cloned()))
+    match (prepared, loaded) {
+        (Ok(prepared), Ok(loaded)) => Ok((prepared, loaded)),
+        (prepared, loaded) => {
+            let problems = [prepared.err(), loaded.err()].map(Option::unwrap_or_default);
+            Err(Problems::collect(problems.iter().flat_map(Problems::iter).cloned()))
         }
     }
 }

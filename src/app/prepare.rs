@@ -1,20 +1,21 @@
 //! What every subcommand needs before it can plan: inventory, variables, flags.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{collected, flags};
-use crate::config::{ConnectConfig, InventoryConfig, SecretAccess, TaskConfig};
+use crate::config::{Ask, ConnectConfig, InventoryConfig, SecretAccess, SshConfigUse, TaskConfig};
 use crate::credential::vault::{Environment, Vault, VaultClient};
 use crate::diagnostic::{Problem, Problems};
 use crate::event::HostName;
-use crate::load::inventory::RawInventory;
+use crate::load::inventory::{VarsDir, VarsSet};
 use crate::load::layer::Layer;
 use crate::load::source::{FileId, Sources};
-use crate::plan::{FlagArgs, PlanOptions, Planned, TagFilter, Work, select};
+use crate::load::ssh_config::SshConfig;
+use crate::plan::{FlagArgs, PlanOptions, PlanWarning, Planned, TagFilter, Work, select};
 use crate::resolve::inventory::Inventory;
 use crate::resolve::scope::World;
 
@@ -23,8 +24,13 @@ pub(super) struct Prepared {
     world: Arc<World>,
     flags: FlagArgs,
     tags: TagFilter,
+    start_at: Option<String>,
     limit: Option<String>,
     has_inventory: bool,
+    allow_no_hosts: bool,
+    ssh_config: Option<Arc<SshConfig>>,
+    /// Variables beside inventories and playbooks, as far as they have been read.
+    vars: Mutex<VarsSet>,
     /// The user's home directory.
     pub(super) home: PathBuf,
     /// The run's id.
@@ -32,8 +38,8 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Reads what the flags name. Passwords are asked for last, when everything
-    /// else is known to be right.
+    /// Reads what the flags name, but for the passwords that they say to ask for:
+    /// placeholders do where nothing is run.
     pub(super) fn new(
         sources: &Arc<Sources>,
         inventory: &InventoryConfig,
@@ -41,7 +47,33 @@ impl Prepared {
         connect: &ConnectConfig,
         secrets: SecretAccess,
     ) -> Result<Self, Problems> {
-        let resolved = load_inventory(sources, &inventory.sources)?;
+        let flags = || flags::read(connect, flags::placeholders(connect.ask));
+        let mut prepared = Self::with_flags(sources, inventory, tasks, secrets, flags)?;
+        if connect.ssh_config == SshConfigUse::Read {
+            let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+            let config = SshConfig::read(&prepared.home, &user.unwrap_or_default());
+            prepared.ssh_config = Some(Arc::new(collected(config)?));
+        }
+        Ok(prepared)
+    }
+
+    /// Reads an inventory that is only to be shown.
+    pub(super) fn inventory(
+        sources: &Arc<Sources>,
+        inventory: &InventoryConfig,
+    ) -> Result<Self, Problems> {
+        let flags = || Ok(FlagArgs::default());
+        Self::with_flags(sources, inventory, None, SecretAccess::Unread, flags)
+    }
+
+    fn with_flags(
+        sources: &Arc<Sources>,
+        inventory: &InventoryConfig,
+        tasks: Option<&TaskConfig>,
+        secrets: SecretAccess,
+        flags: impl FnOnce() -> Result<FlagArgs, Vec<Problem>>,
+    ) -> Result<Self, Problems> {
+        let (resolved, vars) = load_inventory(sources, &inventory.sources)?;
         let extra = extra_layers(sources, &inventory.extra_vars)?;
         let home = std::env::home_dir().unwrap_or_else(|| PathBuf::from("/"));
         let run_id: Arc<str> = uuid::Uuid::now_v7().to_string().into();
@@ -70,13 +102,33 @@ impl Prepared {
         });
         Ok(Self {
             world: Arc::new(world),
-            flags: collected(flags::read(connect))?,
+            flags: collected(flags())?,
             tags,
+            start_at: tasks.and_then(|tasks| tasks.start_at.clone()),
             limit: inventory.limit.clone(),
             has_inventory: !inventory.sources.is_empty(),
+            allow_no_hosts: inventory.allow_no_hosts,
+            ssh_config: None,
+            vars: Mutex::new(vars),
             home,
             run_id,
         })
+    }
+
+    /// Plans what will be run. Passwords are asked for last, once everything else
+    /// is known to be right.
+    pub(super) fn plan_and_ask(
+        &mut self,
+        work: Work<'_>,
+        connect: &ConnectConfig,
+    ) -> Result<Planned, Problems> {
+        let planned = self.plan(work)?;
+        if connect.ask == Ask::Nothing {
+            return Ok(planned);
+        }
+        let passwords = collected(flags::ask_for(connect.ask))?;
+        self.flags = collected(flags::read(connect, passwords))?;
+        self.plan(work)
     }
 
     /// Plans, which proves everything that can be known.
@@ -84,12 +136,65 @@ impl Prepared {
         let options = PlanOptions {
             flags: self.flags.clone(),
             tags: self.tags.clone(),
+            start_at: self.start_at.clone(),
             limit: self.limit.clone(),
             has_inventory: self.has_inventory,
             home: self.home.clone(),
             agent: agent_answers(),
+            ssh_config: self.ssh_config.clone(),
+            allow_no_hosts: self.allow_no_hosts,
+            beside: self.beside(work)?,
         };
-        crate::plan::plan(Arc::clone(&self.world), work, options)
+        let mut planned = crate::plan::plan(Arc::clone(&self.world), work, options)?;
+        let vars = self.vars.lock().unwrap_or_else(PoisonError::into_inner);
+        let encrypted: Vec<Problem> = vars
+            .encrypted()
+            .map(|file| PlanWarning::EncryptedVars { file: file.to_owned() })
+            .map(|warning| Problem::new(warning, None))
+            .collect();
+        let in_words = encrypted.iter().map(|warning| warning.one_line(&self.world.sources));
+        planned.plan.warnings.extend(in_words);
+        planned.warnings = Problems::collect(planned.warnings.iter().cloned().chain(encrypted));
+        Ok(planned)
+    }
+
+    /// The inventory as each directory of playbooks has it.
+    fn beside(&self, work: Work<'_>) -> Result<HashMap<PathBuf, Arc<Inventory>>, Problems> {
+        let Work::Playbooks(playbooks) = work else { return Ok(HashMap::new()) };
+        let mut beside = HashMap::new();
+        let mut problems = Vec::new();
+        for playbook in playbooks {
+            let directory = self.world.sources.get(playbook.file).directory.clone();
+            if beside.contains_key(&directory) {
+                continue;
+            }
+            match self.inventory_beside(&directory) {
+                Ok(inventory) => {
+                    beside.insert(directory, inventory);
+                }
+                Err(errors) => problems.extend(errors),
+            }
+        }
+        if problems.is_empty() { Ok(beside) } else { Err(Problems::collect(problems)) }
+    }
+
+    /// The inventory with the variables that stand beside a playbook in `directory`.
+    pub(super) fn inventory_beside(
+        &self,
+        directory: &Path,
+    ) -> Result<Arc<Inventory>, Vec<Problem>> {
+        let mut vars = self.vars.lock().unwrap_or_else(PoisonError::into_inner);
+        let inventory = &self.world.inventory;
+        let found = vars_beside(&mut vars, &self.world.sources, inventory, directory)?;
+        Ok(match found.is_empty() {
+            true => Arc::clone(inventory),
+            false => Arc::new(inventory.with_play_vars(found)),
+        })
+    }
+
+    /// What every host of the run can see.
+    pub(super) fn world(&self) -> &World {
+        &self.world
     }
 
     /// Ends the time for reading secrets: from now on hosts are connected to.
@@ -119,27 +224,34 @@ fn agent_answers() -> bool {
     std::env::var_os("SSH_AUTH_SOCK").is_some_and(|path| UnixStream::connect(path).is_ok())
 }
 
-fn load_inventory(sources: &Sources, given: &[String]) -> Result<Inventory, Problems> {
-    let mut raw = Vec::new();
+/// The inventory, and the variables beside it.
+fn load_inventory(sources: &Sources, given: &[String]) -> Result<(Inventory, VarsSet), Problems> {
+    let loaded = collected(crate::load::inventory::load(sources, given))?;
+    let inventory = collected(Inventory::build(loaded.inventories))?;
+    let mut vars = VarsSet::default();
+    let mut beside = Vec::new();
     let mut problems = Vec::new();
-    for source in given {
-        // A comma makes it a list of hosts, as in Ansible, unless a file has that name.
-        if source.contains(',') && !Path::new(source).exists() {
-            let file = sources.add("<--inventory>", Path::new("."), source.clone());
-            let names = source.split(',').map(str::trim).filter(|name| !name.is_empty());
-            let groups = vec![Inventory::of_names(names)];
-            raw.push(RawInventory { file, groups });
-            continue;
-        }
-        match crate::load::inventory_files(sources, &[PathBuf::from(source)]) {
-            Ok(loaded) => raw.extend(loaded),
+    for directory in &loaded.directories {
+        match vars_beside(&mut vars, sources, &inventory, directory) {
+            Ok(found) => beside.push(found),
             Err(errors) => problems.extend(errors),
         }
     }
     if !problems.is_empty() {
         return Err(Problems::collect(problems));
     }
-    collected(Inventory::build(raw))
+    Ok((inventory.with_vars(beside), vars))
+}
+
+fn vars_beside(
+    vars: &mut VarsSet,
+    sources: &Sources,
+    inventory: &Inventory,
+    directory: &Path,
+) -> Result<Arc<VarsDir>, Vec<Problem>> {
+    let groups = inventory.groups().map(|(name, _)| &**name);
+    let hosts = inventory.hosts().map(|(name, _)| &**name);
+    vars.beside(sources, directory, groups, hosts)
 }
 
 fn extra_layers(sources: &Sources, given: &[String]) -> Result<Vec<Arc<Layer>>, Problems> {

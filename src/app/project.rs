@@ -27,10 +27,11 @@ pub(super) fn apply(
         Invocation::Run { inventory, connect, output, .. }
         | Invocation::Exec { inventory, connect, output, .. }
         | Invocation::Request { inventory, connect, output, .. } => {
-            (inventory, connect, Some(output))
+            (inventory, Some(connect), Some(output))
         }
         Invocation::Plan { inventory, connect, .. }
-        | Invocation::Check { inventory, connect, .. } => (inventory, connect, None),
+        | Invocation::Check { inventory, connect, .. } => (inventory, Some(connect), None),
+        Invocation::Inventory { inventory, .. } => (inventory, None, None),
     };
     let Some(path) = given.map(Path::to_owned).or_else(find) else { return Ok(()) };
     if given.is_none() {
@@ -41,7 +42,9 @@ pub(super) fn apply(
         fill_inventory(inventory, &project);
     }
     inventory.defaults = Some(Arc::new(project.layer.clone()));
-    fill_connect(connect, &project);
+    if let Some(connect) = connect {
+        fill_connect(connect, &project);
+    }
     if let Some(output) = output {
         fill_output(output, &project);
     }

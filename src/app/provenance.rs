@@ -1,7 +1,12 @@
 //! Where a run's playbooks came from: hashes, and the state of their git work tree.
 
+use std::collections::HashSet;
+use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
@@ -16,7 +21,11 @@ pub(super) fn of(
     paths: &[PathBuf],
     inventory: &[String],
 ) -> Source {
-    let files: Vec<FileId> = raw.iter().map(|playbook| playbook.file).collect();
+    let files =
+        raw.iter().flat_map(|playbook| [playbook.file].into_iter().chain(playbook.imports.clone()));
+    let mut files: Vec<FileId> = files.collect();
+    let mut seen = HashSet::new();
+    files.retain(|file| seen.insert(sources.get(*file).name.clone()));
     of_files(sources, &files, &paths.first().cloned(), inventory)
 }
 
@@ -41,15 +50,20 @@ pub(super) fn of_files(
     }
 }
 
+/// How long git may take. Where it takes longer (a huge tree, a file system that
+/// hangs), the report goes without.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// What git says of the work tree that holds `path`; `None` without git or tree.
 fn git_state(path: &Path) -> Option<GitState> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let commit = git(directory, &["rev-parse", "HEAD"])?;
-    let branch = git(directory, &["symbolic-ref", "--short", "-q", "HEAD"]);
-    let changes = git(directory, &["status", "--porcelain", "--untracked-files=no"])?;
+    let end = Instant::now() + PATIENCE;
+    let commit = git(directory, &["rev-parse", "HEAD"], end)?;
+    let branch = git(directory, &["symbolic-ref", "--short", "-q", "HEAD"], end);
+    let changes = git(directory, &["status", "--porcelain", "--untracked-files=no"], end)?;
     Some(GitState { commit, branch, dirty: !changes.is_empty() })
 }
 
@@ -61,14 +75,60 @@ pub(super) fn is_under_git(path: &Path) -> bool {
     // A name may look like a pattern.
     let name = format!(":(literal){name}");
     let args: Vec<&str> = listed.into_iter().chain([name.as_str()]).collect();
-    git(directory, &args).is_some_and(|listed| !listed.is_empty())
+    git(directory, &args, Instant::now() + PATIENCE).is_some_and(|listed| !listed.is_empty())
 }
 
-fn git(directory: &Path, args: &[&str]) -> Option<String> {
+/// What git answers, unless it fails or takes until `end`.
+fn git(directory: &Path, args: &[&str], end: Instant) -> Option<String> {
     let mut command = Command::new("git");
-    // Reading must not touch the index of a tree that something else works on.
-    command.arg("-C").arg(directory).args(args).env("GIT_OPTIONAL_LOCKS", "0");
-    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| text.trim().to_owned())
+    // A look at a tree must start nothing that the tree's owner configured, and
+    // must not touch the index of a tree that something else works on.
+    command.args(["--no-pager", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]);
+    command.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0");
+    command.arg("-C").arg(directory).args(args);
+    answer_of(command, end)
+}
+
+/// What a command prints, unless it fails or takes until `end`. It is ended then,
+/// with all that it started.
+fn answer_of(mut command: Command, end: Instant) -> Option<String> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
+    let mut child = command.spawn().ok()?;
+    let mut stdout = child.stdout.take()?;
+    let (sender, received) = channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let read = stdout.read_to_end(&mut bytes);
+        sender.send(read.is_ok().then_some(bytes))
+    });
+    let patience = end.saturating_duration_since(Instant::now());
+    let answer = received.recv_timeout(patience).ok().flatten();
+    if answer.is_none() {
+        let group = rustix::process::Pid::from_child(&child);
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let succeeded = child.wait().ok()?.success();
+    let text = String::from_utf8(answer.filter(|_| succeeded)?).ok()?;
+    Some(text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_takes_too_long_is_ended_with_what_it_started() {
+        let shell = |line: &str, patience: u64| {
+            let mut command = Command::new("sh");
+            command.args(["-c", line]);
+            let began = Instant::now();
+            let answer = answer_of(command, began + Duration::from_millis(patience));
+            (answer, began.elapsed())
+        };
+        assert_eq!(shell("echo ' fine '", 60_000).0.as_deref(), Some("fine"));
+        assert_eq!(shell("echo wrong; exit 3", 60_000).0, None);
+        let (answer, took) = shell("sleep 60 & echo half; sleep 60", 300);
+        assert_eq!(answer, None);
+        assert!(took < Duration::from_secs(30), "{took:?}");
+    }
 }

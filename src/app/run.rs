@@ -20,7 +20,6 @@ use crate::exit_code::ExitCode;
 use crate::load::LoadError;
 use crate::plan::Planned;
 use crate::report::{self, Ndjson, ReportBuilder, Terminal, TerminalOptions, Verbosity};
-use crate::secret::Redactor;
 use crate::transport::{Cancel, ConnectorConfig, SshConnector};
 
 /// What standard output holds.
@@ -56,7 +55,7 @@ pub(super) fn run(
     let options = ExecuteOptions {
         forks: connect.forks(),
         run: started.clone(),
-        redactor: Arc::new(Redactor::new(&planned.secrets)),
+        redactor: Arc::clone(&planned.redactor),
         canary: connect.canary,
         mode: mode.mode,
         diff: mode.diff,
@@ -136,6 +135,7 @@ fn check_report_path(path: &Path) -> Result<(), Problems> {
 /// report is written. The second ends the process at once.
 fn cancel_on_signals() -> Cancel {
     let cancel = Cancel::default();
+    crate::load::inventory::release_signals();
     for signal in [SIGINT, SIGTERM] {
         // Order matters: the second signal finds the flag set by the first. Where
         // the system refuses handlers, signals keep their usual effect.

@@ -10,12 +10,15 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum}
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Inventory")]
 pub struct InventoryArgs {
-    /// Inventory file, or hosts inline as 'host1,host2,' (repeatable)
+    /// Inventory file, directory or script, or hosts inline as 'host1,host2,' (repeatable)
     #[arg(short, long = "inventory", value_name = "PATH|HOSTS", env = "SSHOAL_INVENTORY")]
     pub inventory: Vec<String>,
-    /// Run only on the hosts of this pattern
+    /// Run only on the hosts of this pattern; '@FILE' takes one from each line, or from a report the hosts that failed
     #[arg(short, long, value_name = "PATTERN", env = "SSHOAL_LIMIT")]
     pub limit: Option<String>,
+    /// Exit with 0 when the pattern and the limit select no host
+    #[arg(long, env = "SSHOAL_ALLOW_NO_HOSTS", value_parser = FalseyValueParser::new())]
+    pub allow_no_hosts: bool,
     /// Variable as name=value, @file, or a mapping in JSON or YAML (repeatable); wins over all others
     #[arg(
         short,
@@ -37,6 +40,24 @@ pub struct TaskArgs {
     /// Leave out tasks with one of these tags
     #[arg(long, value_name = "TAGS", value_delimiter = ',', env = "SSHOAL_SKIP_TAGS")]
     pub skip_tags: Vec<String>,
+    /// Begin with the first task of this name; globs such as 'install*' work too
+    #[arg(long, value_name = "NAME", env = "SSHOAL_START_AT_TASK")]
+    pub start_at_task: Option<String>,
+}
+
+/// What to list instead of running.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Tasks")]
+pub struct ListArgs {
+    /// Print the hosts of each play, and do nothing else
+    #[arg(long, env = "SSHOAL_LIST_HOSTS", value_parser = FalseyValueParser::new())]
+    pub list_hosts: bool,
+    /// Print the tasks of each play with their tags, and do nothing else
+    #[arg(long, env = "SSHOAL_LIST_TASKS", value_parser = FalseyValueParser::new())]
+    pub list_tasks: bool,
+    /// Print the tags of each play, and do nothing else
+    #[arg(long, env = "SSHOAL_LIST_TAGS", value_parser = FalseyValueParser::new())]
+    pub list_tags: bool,
 }
 
 /// What a run may do.
@@ -79,6 +100,9 @@ pub struct ConnectArgs {
     /// File of known host keys, in place of ~/.ssh/known_hosts
     #[arg(long, value_name = "FILE", env = "SSHOAL_KNOWN_HOSTS")]
     pub known_hosts: Option<PathBuf>,
+    /// Pass ~/.ssh/config over, which otherwise counts below the inventory
+    #[arg(long, env = "SSHOAL_NO_SSH_CONFIG", value_parser = FalseyValueParser::new())]
+    pub no_ssh_config: bool,
     /// Use a shared password on all hosts at once, instead of proving it on one first
     #[arg(long, env = "SSHOAL_NO_CANARY", value_parser = FalseyValueParser::new())]
     pub no_canary: bool,

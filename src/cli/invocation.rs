@@ -1,11 +1,15 @@
 //! Turns the command line, as clap sees it, into plain configuration.
 
-use super::{Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, ModeArgs, OutputArgs, TaskArgs};
+use super::{
+    Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, InventoryCommand, ListArgs, ModeArgs,
+    OutputArgs, TaskArgs,
+};
 use crate::config::{
-    AdHoc, Ask, CheckExit, ConnectConfig, InventoryConfig, Invocation, ModeConfig, OutputConfig,
-    SecretAccess, TaskConfig,
+    AdHoc, Ask, CheckExit, ConnectConfig, InventoryConfig, InventoryView, Invocation, ModeConfig,
+    OutputConfig, SecretAccess, SshConfigUse, TaskConfig,
 };
 use crate::execute::{CanaryMode, DiffMode, RunMode};
+use crate::plan::show::Listing;
 use crate::report::Verbosity;
 
 impl From<Cli> for Invocation {
@@ -16,6 +20,7 @@ impl From<Cli> for Invocation {
                 inventory: args.inventory.into(),
                 tasks: args.tasks.into(),
                 mode: args.mode.into(),
+                list: args.list.into(),
                 connect: args.connect.into(),
                 output: args.output.into(),
             },
@@ -51,6 +56,19 @@ impl From<Cli> for Invocation {
                 },
                 format: args.format,
             },
+            Command::Inventory(args) => match args.what {
+                InventoryCommand::List(args) => {
+                    Self::Inventory { inventory: args.inventory.into(), view: InventoryView::List }
+                }
+                InventoryCommand::Graph(args) => Self::Inventory {
+                    inventory: args.inventory.into(),
+                    view: InventoryView::Graph { group: args.group },
+                },
+                InventoryCommand::Show(args) => Self::Inventory {
+                    inventory: args.inventory.into(),
+                    view: InventoryView::Host { name: args.host, origins: args.origins },
+                },
+            },
             Command::Schema(args) => Self::Schema(args.kind),
         }
     }
@@ -76,6 +94,7 @@ impl From<InventoryArgs> for InventoryConfig {
             sources: args.inventory,
             limit: args.limit,
             extra_vars: args.extra_vars,
+            allow_no_hosts: args.allow_no_hosts,
             defaults: None,
         }
     }
@@ -83,7 +102,13 @@ impl From<InventoryArgs> for InventoryConfig {
 
 impl From<TaskArgs> for TaskConfig {
     fn from(args: TaskArgs) -> Self {
-        Self { tags: args.tags, skip_tags: args.skip_tags }
+        Self { tags: args.tags, skip_tags: args.skip_tags, start_at: args.start_at_task }
+    }
+}
+
+impl From<ListArgs> for Listing {
+    fn from(args: ListArgs) -> Self {
+        Self { hosts: args.list_hosts, tasks: args.list_tasks, tags: args.list_tags }
     }
 }
 
@@ -114,6 +139,10 @@ impl From<ConnectArgs> for ConnectConfig {
             timeout: args.timeout,
             host_key_policy: args.host_key_policy,
             known_hosts: args.known_hosts,
+            ssh_config: match args.no_ssh_config {
+                true => SshConfigUse::Ignore,
+                false => SshConfigUse::Read,
+            },
             canary: if args.no_canary { CanaryMode::Off } else { CanaryMode::On },
             forks: args.forks,
         }

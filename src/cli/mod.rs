@@ -2,6 +2,7 @@
 //! becomes plain configuration, [`crate::config`].
 
 mod args;
+mod inventory;
 mod invocation;
 
 use std::ffi::OsString;
@@ -11,7 +12,12 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub use args::{
-    ConnectArgs, InventoryArgs, ModeArgs, OutputArgs, OutputFormat, TaskArgs, VerbosityArgs,
+    ConnectArgs, InventoryArgs, ListArgs, ModeArgs, OutputArgs, OutputFormat, TaskArgs,
+    VerbosityArgs,
+};
+pub use inventory::{
+    InventoryCommand, InventoryCommandArgs, InventoryGraphArgs, InventoryListArgs,
+    InventoryShowArgs,
 };
 
 use crate::exit_code::ExitCode;
@@ -36,7 +42,7 @@ Exit codes:
   0    all well
   1    invalid input or usage; nothing ran
   2    a task failed or timed out
-  3    the run was stopped: two hosts rejected a password that others share
+  3    the run was aborted: too many hosts failed, or two rejected a password that others share
   4    a host was unreachable
   5    --check --detailed-exitcode: something would change
   6    a task failed, and a host was unreachable
@@ -56,6 +62,8 @@ pub enum Command {
     Plan(PlanArgs),
     /// Check playbooks, inventories and requests, without connecting
     Check(CheckArgs),
+    /// Show the inventory: its groups, hosts and variables
+    Inventory(InventoryCommandArgs),
     /// Print a JSON Schema, for editors and validators
     Schema(SchemaArgs),
 }
@@ -75,6 +83,9 @@ pub struct RunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
     pub mode: ModeArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub list: ListArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
     pub connect: ConnectArgs,

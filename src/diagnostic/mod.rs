@@ -3,6 +3,7 @@
 //! Every stage has an error enum of its own; [`Problem`] adds the place, and
 //! [`render`] draws it for a person.
 
+mod excerpt;
 pub mod finding;
 pub mod format;
 mod mask;
@@ -13,9 +14,10 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 pub use mask::plain_secrets;
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan};
 
 use crate::load::source::{FileId, Sources, Span};
+use excerpt::Excerpt;
 
 /// A stage's error, ready to be placed.
 pub type StageError = Arc<dyn Diagnostic + Send + Sync>;
@@ -75,6 +77,14 @@ impl Problem {
         let before = &source.text[..span.start.min(source.text.len())];
         let line = before.matches('\n').count() + 1;
         format!("{} ({}:{line})", self.error, source.name)
+    }
+
+    /// The error, its place to the column, and what to do about it, in one line.
+    #[must_use]
+    pub fn in_words(&self, sources: &Sources) -> String {
+        let place = self.span.map(|span| format!(" ({})", sources.place(span)));
+        let advice = self.advice().map(|advice| format!("; {advice}"));
+        format!("{}{}{}", self.error, place.unwrap_or_default(), advice.unwrap_or_default())
     }
 
     /// What to do about it.
@@ -201,7 +211,7 @@ pub const COMMAND_LINE: &str = "<command line>";
 /// A problem together with its source text, as miette wants it.
 struct Placed<'p> {
     problem: &'p Problem,
-    source: Option<Arc<NamedSource<String>>>,
+    source: Option<Arc<Excerpt>>,
     label: Option<LabeledSpan>,
     help: Option<String>,
 }
@@ -210,7 +220,7 @@ impl<'p> Placed<'p> {
     fn new(
         problem: &'p Problem,
         sources: &Sources,
-        masked: &mut HashMap<FileId, Arc<NamedSource<String>>>,
+        masked: &mut HashMap<FileId, Arc<Excerpt>>,
     ) -> Self {
         let mut help = problem.help();
         let mut source = None;
@@ -228,9 +238,9 @@ impl<'p> Placed<'p> {
                     .labels()
                     .and_then(|mut labels| labels.next())
                     .and_then(|label| label.label().map(str::to_owned));
-                label = Some(LabeledSpan::new(words, span.start, span.len));
-                let shown =
-                    || Arc::new(NamedSource::new(&text.name, mask::mask_source(&text.text)));
+                let len = Excerpt::underlined(&text.text, span.start, span.len);
+                label = Some(LabeledSpan::new(words, span.start, len));
+                let shown = || Arc::new(Excerpt::new(&text.name, mask::mask_source(&text.text)));
                 source = Some(Arc::clone(masked.entry(span.file).or_insert_with(shown)));
             }
         }

@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::connections::shared;
 use super::lane::HostState;
-use super::record::{masked_result, of_execution, of_transfer, value_of};
+use super::record::{censored_result, masked_result, of_execution, of_transfer, value_of};
 use super::verdict::{Faults, ends_task, of_status, outcome_of};
 use super::watch::Watch;
 use super::{Context, RunMode};
-use crate::event::{CommandResult, Event, HostName, Outcome};
+use crate::event::{CENSORED, CommandResult, Event, HostName, Outcome};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::model::Step;
 use crate::plan::spec::{Action, ShellAction, TransferSpec};
@@ -46,6 +46,8 @@ pub(super) struct Attempt<'a> {
     pub(super) host: &'a HostName,
     pub(super) state: &'a mut HostState,
     pub(super) gathered: &'a mut Gathered,
+    /// Whether nothing of what the task says may be shown.
+    pub(super) no_log: bool,
     /// Whether the task's result is registered.
     pub(super) keep_values: bool,
     /// Sends lanes on their way that waited for what has just become known.
@@ -162,7 +164,9 @@ impl Attempt<'_> {
             let more = after > 0 || more;
             let mut execution =
                 connection.execute_watched(command, &shell.exec, more, watch, cancel);
-            std::mem::take(&mut execution.warnings).into_iter().for_each(|text| self.warn(text));
+            std::mem::take(&mut execution.warnings)
+                .into_iter()
+                .for_each(|text| self.warn_of_task(text));
             let (result, failure) =
                 of_execution(step.item.as_ref(), &shown, shell.exec.pty, execution);
             let outcome = match &failure {
@@ -199,7 +203,8 @@ impl Attempt<'_> {
         watch: &Watch<'_>,
     ) -> Option<ErrorCode> {
         let began = Instant::now();
-        let transferred = self.move_or_compare(connection, spec, watch);
+        let claimed = self.context.downloads.claim(self.host, spec);
+        let transferred = claimed.and_then(|()| self.move_or_compare(connection, spec, watch));
         let duration = began.elapsed();
         match transferred {
             Ok(Transferred { record, changed, files, warnings }) => {
@@ -208,7 +213,7 @@ impl Attempt<'_> {
                     of_transfer(step.item.as_ref(), duration, self.context.options.mode, done);
                 self.record(result, if changed { Outcome::Changed } else { Outcome::Ok });
                 self.gathered.step_changed = changed;
-                warnings.into_iter().for_each(|warning| self.warn(warning));
+                warnings.into_iter().for_each(|warning| self.warn_of_task(warning));
                 None
             }
             Err(failure) => {
@@ -226,7 +231,10 @@ impl Attempt<'_> {
     pub(super) fn record(&mut self, result: CommandResult, outcome: Outcome) -> &CommandResult {
         self.keep_value(|| value_of(&result, outcome));
         let results = &mut self.gathered.results;
-        results.push(masked_result(&self.context.options.redactor, result));
+        results.push(match self.no_log {
+            true => censored_result(result),
+            false => masked_result(&self.context.options.redactor, result),
+        });
         &results[results.len() - 1]
     }
 
@@ -242,6 +250,11 @@ impl Attempt<'_> {
         if self.keep_values {
             self.gathered.values.push(value());
         }
+    }
+
+    /// Tells the user something about what the task does.
+    pub(super) fn warn_of_task(&mut self, warning: String) {
+        self.warn(if self.no_log { CENSORED.to_owned() } else { warning });
     }
 
     /// Tells the user, once per host and run.

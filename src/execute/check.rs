@@ -46,6 +46,7 @@ impl Attempt<'_> {
     ) -> Result<Transferred, Failure> {
         let options = self.context.options;
         let shows = options.diff == DiffMode::Shown
+            && !self.no_log
             && spec.operation == TransferOperation::Upload
             && !spec.recursive;
         let mut contents = None;

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::record::masked;
 use super::{Context, RunMode, check};
+use crate::event::Event;
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::model::{PlannedTask, Registered, Resolution, Step, TaskBody};
 
@@ -26,8 +28,11 @@ impl<'t> Known<'t> {
             TaskBody::Ready(steps) => Cow::Borrowed(steps),
             TaskBody::Deferred(body) => match body.resolve(registered)? {
                 Resolution::Skipped => Cow::Borrowed(&[]),
-                Resolution::Steps { steps, secrets } => {
-                    context.options.redactor.learn(&secrets);
+                Resolution::Steps { steps, warnings } => {
+                    for warning in warnings {
+                        let message = masked(&context.options.redactor, warning);
+                        context.emit(Event::Warned { host: None, message });
+                    }
                     Cow::Owned(steps)
                 }
                 Resolution::Awaits(names) if context.options.mode == RunMode::Check => {

@@ -1,26 +1,31 @@
 //! One host's tasks of one play, in order, each to exactly one end.
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use rayon::ScopeFifo;
 
-use super::attempt::{Attempt, Gathered, interrupted};
+use super::attempt::{Attempt, Gathered};
+use super::barrier::Barrier;
 use super::canary::Credential;
+use super::conclusion::Conclusion;
 use super::connections::Connections;
+use super::guard::guarded;
 use super::known::Known;
 use super::parking::{CloseOnPanic, Parking};
-use super::record::{joined, masked, masked_failure, masked_name, now, registered, seconds};
+use super::record::{
+    censored_failure, censored_note, joined, masked, masked_failure, masked_name, now, registered,
+    seconds,
+};
+use super::together::Part;
 use super::verdict::outcome_of;
 use super::{Context, retry};
 use crate::event::{Event, Outcome, TaskRecord};
-use crate::failure::{ErrorCode, Failure};
-use crate::plan::model::{Lane, PlannedTask, Registered, Step, TaskBody};
+use crate::failure::Failure;
+use crate::plan::model::{Lane, PlannedTask, Registered, Role, Step};
 
 /// What a host keeps from play to play.
 #[derive(Default)]
@@ -30,32 +35,38 @@ pub(super) struct HostState {
     /// The warnings that the user has seen about this host.
     pub(super) warned: HashSet<String>,
     /// The task whose failure took the host out of the run.
-    stopped_by: Option<Arc<str>>,
+    pub(super) stopped_by: Option<Arc<str>>,
 }
 
-/// A lane at work. While it waits for a password to be proven, this is all there
-/// is of it: no thread.
+impl HostState {
+    /// Whether the host is still in the run.
+    pub(super) fn is_in_play(&self) -> bool {
+        self.stopped_by.is_none()
+    }
+}
+
+/// A lane at work. While it waits for a password to be proven, or for other hosts,
+/// this is all there is of it: no thread.
 pub(super) struct LaneRun<'a> {
-    context: Context<'a>,
-    parking: &'a Parking<'a>,
-    /// Where the lane stands in the play.
+    pub(super) context: Context<'a>,
+    pub(super) parking: &'a Parking<'a>,
+    pub(super) barrier: &'a Barrier<'a>,
+    /// Where the lane stands in its batch.
     pub(super) place: usize,
-    lane: &'a Lane,
-    host: &'a mut HostState,
+    pub(super) lane: &'a Lane,
+    pub(super) host: &'a mut HostState,
     /// Index of the task to begin next.
-    next: usize,
+    pub(super) next: usize,
     worst: Outcome,
+    /// The handlers that were notified, by their places among the lane's tasks.
+    pub(super) notified: HashSet<usize>,
+    /// Those that the task being run notifies if it changes something.
+    notices: Vec<usize>,
+    /// Why the host runs no further task, where that is due to another host.
+    pub(super) halted: Option<Failure>,
     /// The passwords on trial that the task to begin next may use, once there is
     /// room for it.
     pub(super) entered: Option<Vec<Credential>>,
-}
-
-/// How a task went, before it is put on record.
-struct Conclusion {
-    outcome: Outcome,
-    error: Option<Failure>,
-    attempts: u32,
-    gathered: Gathered,
 }
 
 impl<'a> LaneRun<'a> {
@@ -63,26 +74,44 @@ impl<'a> LaneRun<'a> {
     pub(super) fn new(
         context: Context<'a>,
         parking: &'a Parking<'a>,
+        barrier: &'a Barrier<'a>,
         place: usize,
         lane: &'a Lane,
         host: &'a mut HostState,
     ) -> Self {
-        let worst = Outcome::Skipped;
-        Self { context, parking, place, lane, host, next: 0, worst, entered: None }
+        Self {
+            context,
+            parking,
+            barrier,
+            place,
+            lane,
+            host,
+            next: 0,
+            worst: Outcome::Skipped,
+            notified: HashSet::new(),
+            notices: Vec::new(),
+            halted: None,
+            entered: None,
+        }
     }
 
-    /// Runs every task to its end, or as far as the passwords go that it may use:
-    /// then `parking` has the lane.
+    /// Runs every task to its end, or as far as the passwords go that it may use,
+    /// or as far as other hosts let it: then `parking` or `barrier` has the lane.
     pub(super) fn run(self, scope: &ScopeFifo<'a>) {
-        let _others = CloseOnPanic::new(self.parking);
+        let _others = CloseOnPanic::new(self.parking, self.barrier);
         self.go_on(scope);
     }
 
     fn go_on(mut self, scope: &ScopeFifo<'a>) {
         let lane = self.lane;
         while let Some(task) = lane.tasks.get(self.next) {
+            let part;
+            (self, part) = match self.take_part(task) {
+                Some(taken) => taken,
+                None => return,
+            };
             let began = (now(), Instant::now());
-            let conclusion = match self.steps_to_run(task) {
+            let conclusion = match self.steps_to_run(task, &part) {
                 Ok(steps) => {
                     let Some(ready) = self.enter_or_wait(&steps) else { return };
                     self = ready;
@@ -101,9 +130,16 @@ impl<'a> LaneRun<'a> {
             let record = self.put_on_record(task, began, conclusion);
             self.worst =
                 self.worst.worst(if record.ignored { Outcome::Ok } else { record.outcome });
+            let (name, outcome) = (record.name.clone(), record.outcome);
             self.emit(|play, host| Event::TaskFinished { play, host, record: Box::new(record) });
+            self.tell_others(task, name, outcome, &part, scope);
             self.next += 1;
+            match self.barrier.arrive(self, scope) {
+                Some(lane) => self = lane,
+                None => return,
+            }
         }
+        self.barrier.leave(self.place, None, scope);
         let closed = guarded(|| self.host.connections.end_play());
         if let Err(failure) = closed {
             let message = masked_failure(&self.context.options.redactor, failure).message;
@@ -114,64 +150,45 @@ impl<'a> LaneRun<'a> {
     }
 
     /// What there is to do for the task, or how it ends without being begun.
-    fn steps_to_run<'t>(&self, task: &'t PlannedTask) -> Result<Cow<'t, [Step]>, Box<Conclusion>> {
+    fn steps_to_run<'t>(
+        &mut self,
+        task: &'t PlannedTask,
+        part: &Part,
+    ) -> Result<Cow<'t, [Step]>, Box<Conclusion>> {
         let without_attempt =
             |outcome, error| Err(Box::new(Conclusion::without_attempt(outcome, error)));
         if let Some(reason) = self.reason_not_to_run() {
             return without_attempt(Outcome::Cancelled, Some(reason));
         }
+        self.notices.clear();
+        if let Part::Follower(shared) = part {
+            self.halted = shared.failure.clone();
+            return match shared.failure.clone() {
+                None => without_attempt(Outcome::Skipped, None),
+                failure => without_attempt(Outcome::Cancelled, failure),
+            };
+        }
+        if task.header.role == Role::Handler && !self.notified.contains(&self.next) {
+            return without_attempt(Outcome::Skipped, None);
+        }
         match guarded(|| Known::of(task, &self.host.registered, &self.context))
             .and_then(|known| known)
         {
             Ok(Known::Not(note)) => Err(Box::new(Conclusion::unknown(note))),
-            Ok(Known::Steps(steps)) if steps.iter().any(|step| !step.skip) => Ok(steps),
+            Ok(Known::Steps(steps)) if steps.iter().any(|step| !step.skip) => {
+                // Asked before anything runs: a handler that is not there is better
+                // known before the change than after it.
+                match guarded(|| self.notices_of(task)).and_then(|notices| notices) {
+                    Ok(notices) => self.notices = notices,
+                    Err(failure) => {
+                        return without_attempt(outcome_of(failure.code), Some(failure));
+                    }
+                }
+                Ok(steps)
+            }
             Ok(Known::Steps(_)) => without_attempt(Outcome::Skipped, None),
             Err(failure) => without_attempt(outcome_of(failure.code), Some(failure)),
         }
-    }
-
-    /// Gives the lane back when `steps` may use their passwords.
-    fn enter_or_wait(self, steps: &[Step]) -> Option<Self> {
-        if self.entered.is_some() {
-            return Some(self);
-        }
-        let mut wanted = Vec::new();
-        for step in steps.iter().filter(|step| !step.skip) {
-            let is_connected = self.host.connections.has(step);
-            let login = Credential::login(step).filter(|_| !is_connected);
-            for credential in login.into_iter().chain(Credential::sudo(step)) {
-                if !wanted.contains(&credential) {
-                    wanted.push(credential);
-                }
-            }
-        }
-        if wanted.is_empty() {
-            return Some(self);
-        }
-        let (parking, canaries) = (self.parking, self.context.canaries);
-        parking.enter_or_wait(self, wanted, canaries)
-    }
-
-    /// Makes room for other lanes, now that the task has ended.
-    fn leave(&mut self, scope: &ScopeFifo<'a>) {
-        let entered = self.entered.take().unwrap_or_default();
-        if !entered.is_empty() {
-            self.context.canaries.leave(&self.lane.host, entered);
-            self.wake(scope);
-        }
-    }
-
-    fn wake(&self, scope: &ScopeFifo<'a>) {
-        self.parking.wake(self.context.canaries, &self.context.options.cancel, scope);
-    }
-
-    fn reason_not_to_run(&self) -> Option<Failure> {
-        if let Some(task) = &self.host.stopped_by {
-            let message = format!("not run, because `{task}` failed");
-            return Some(Failure::new(ErrorCode::Cancelled, message));
-        }
-        let is_cancelled = self.context.options.cancel.is_cancelled();
-        is_cancelled.then(interrupted).or_else(|| self.context.canaries.stopped())
     }
 
     /// Tries the task: each step as often as it is to be tried.
@@ -179,6 +196,7 @@ impl<'a> LaneRun<'a> {
         let (id, name) = (task.header.id.clone(), self.name_of(task));
         self.emit(|play, host| Event::TaskStarted { play, host, task: id, name });
         let mut gathered = Gathered::default();
+        let next = self.step_after();
         let (parking, canaries) = (self.parking, self.context.canaries);
         let cancel = &self.context.options.cancel;
         let attempt = Attempt {
@@ -186,9 +204,10 @@ impl<'a> LaneRun<'a> {
             host: &self.lane.host,
             state: &mut *self.host,
             gathered: &mut gathered,
+            no_log: task.no_log,
             keep_values: task.header.register.is_some() || steps.iter().any(retry::is_judged),
             wake: &|| parking.wake(canaries, cancel, scope),
-            next: step_after(self.lane, self.next),
+            next,
         };
         if let Err(failure) = guarded(|| attempt.run(steps)) {
             gathered.faults.add(failure);
@@ -211,9 +230,14 @@ impl<'a> LaneRun<'a> {
         let Conclusion { outcome, error, attempts, gathered } = conclusion;
         let header = &task.header;
         let name = self.name_of(task);
-        let ignored = outcome.is_failure() && header.ignore_errors;
+        // A host that cannot be reached can do nothing that follows either.
+        let ignored =
+            header.ignore_errors && outcome.is_failure() && outcome != Outcome::Unreachable;
         if outcome.is_failure() && !ignored {
             self.host.stopped_by = Some(name.clone());
+        }
+        if outcome == Outcome::Changed {
+            self.notified.extend(self.notices.drain(..));
         }
         if let Some(register) = &header.register
             && outcome != Outcome::Cancelled
@@ -238,8 +262,14 @@ impl<'a> LaneRun<'a> {
             duration_seconds: seconds(began.elapsed()),
             expires_at: task.ttl.and_then(|ttl| now().checked_add(ttl).ok()),
             results: gathered.results,
-            error: error.map(|failure| masked_failure(redactor, failure)),
-            note: joined(gathered.notes).map(|note| masked(redactor, note)),
+            error: error.map(|failure| match task.no_log {
+                true => censored_failure(failure),
+                false => masked_failure(redactor, failure),
+            }),
+            note: joined(gathered.notes).map(|note| match task.no_log {
+                true => censored_note(),
+                false => masked(redactor, note),
+            }),
         }
     }
 
@@ -250,49 +280,4 @@ impl<'a> LaneRun<'a> {
     fn emit(&self, event: impl FnOnce(usize, Arc<str>) -> Event) {
         self.context.emit(event(self.context.play, self.lane.host.clone()));
     }
-}
-
-impl Conclusion {
-    fn without_attempt(outcome: Outcome, error: Option<Failure>) -> Self {
-        Self { outcome, error, attempts: 0, gathered: Gathered::default() }
-    }
-
-    /// Of a task that check mode can say nothing about.
-    fn unknown(note: String) -> Self {
-        let gathered = Gathered { notes: vec![note], unknown: true, ..Gathered::default() };
-        Self { outcome: Outcome::Skipped, error: None, attempts: 0, gathered }
-    }
-}
-
-/// The first step after task `index`, if it is known by now.
-fn step_after(lane: &Lane, index: usize) -> Option<&Step> {
-    for task in &lane.tasks[index + 1..] {
-        match &task.body {
-            TaskBody::Skipped => {}
-            TaskBody::Ready(steps) => {
-                if let Some(step) = steps.iter().find(|step| !step.skip) {
-                    return Some(step);
-                }
-            }
-            TaskBody::Deferred(_) => return None,
-        }
-    }
-    None
-}
-
-/// Turns a panic into a failure: a defect met on one host must not end the run
-/// for the others.
-fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        Failure::new(ErrorCode::Internal, format!("sshoal itself failed: {}", words_of(&*panic)))
-            .with_help("this is a defect; please report it together with the task that shows it")
-    })
-}
-
-fn words_of(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }

@@ -1,7 +1,8 @@
 //! Runs a plan on a pool of threads and tells what happens as events.
 //!
 //! One job per lane (a host's tasks of one play) on a private pool; plays run one
-//! after the other, and inside a play each host flows at its own pace. Workers
+//! after the other, and so do the batches of a play. Inside a batch each host flows
+//! at its own pace, unless the play asks for more (see [`barrier`]). Workers
 //! talk to the rest of the program only through a bounded channel, which the
 //! calling thread drains: it alone owns the sinks. No lock is held across network
 //! input or output.
@@ -16,34 +17,41 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use crate::event::{Event, HostName, PlayHost, PlayStarted, RunOutcome, RunStarted};
-use crate::plan::model::{Lane, Plan, PlannedPlay};
+use crate::plan::model::{Lane, Plan, PlannedPlay, Role};
 use crate::secret::Redactor;
 use crate::transport::{Cancel, Connector};
 
 mod attempt;
+mod barrier;
 mod canary;
 mod check;
+mod conclusion;
 mod connections;
 mod diff;
+mod downloads;
 mod guard;
+mod guards;
 mod known;
 mod lane;
 mod parking;
 mod record;
 mod retry;
+mod together;
 mod verdict;
 mod watch;
 
 #[cfg(test)]
 mod tests;
 
+use barrier::{Abort, Barrier};
 use canary::Canaries;
+use downloads::Downloads;
 use lane::{HostState, LaneRun};
 use parking::Parking;
 
 /// The stack of a worker. libssh2, OpenSSL and the templates of deferred tasks
 /// stay far below it; it is only reserved, not used, until it is touched.
-const STACK_BYTES: usize = 1024 * 1024;
+const STACK_BYTES: usize = 2 * 1024 * 1024;
 
 /// How many events may wait for a slow sink before workers wait too. Each may
 /// hold a command's whole output, so the number bounds memory.
@@ -136,10 +144,13 @@ pub fn execute(
     let pool = pool(plan, options.forks)?;
     let _stop_workers = CancelOnPanic(&options.cancel);
     let mut hosts: HashMap<HostName, HostState> = HashMap::new();
+    let downloads = Downloads::default();
     let canaries = match options.canary {
         CanaryMode::On => Canaries::of(plan),
         CanaryMode::Off => Canaries::off(),
     };
+
+    let abort = Abort::new();
 
     sink(Event::RunStarted(options.run.clone()));
     for warning in &plan.warnings {
@@ -148,16 +159,21 @@ pub fn execute(
     }
     for (index, play) in plan.plays.iter().enumerate() {
         sink(Event::PlayStarted(announcement(index, play, &options.redactor)));
-        run_lanes(&pool, &play.lanes, &mut hosts, &mut sink, |events| Context {
-            play: index,
-            connector,
-            options,
-            canaries: &canaries,
-            events,
-        });
+        for batch in play.batches() {
+            let batch = Batch { play, lanes: &play.lanes[batch], abort: &abort };
+            run_lanes(&pool, batch, &mut hosts, &mut sink, |events| Context {
+                play: index,
+                connector,
+                options,
+                canaries: &canaries,
+                abort: &abort,
+                downloads: &downloads,
+                events,
+            });
+        }
         sink(Event::PlayFinished { play: index });
     }
-    let aborted = canaries.stopped().map(|_| RunOutcome::Aborted);
+    let aborted = canaries.stopped().or(abort.into_inner()).map(|_| RunOutcome::Aborted);
     let interrupted = options.cancel.is_cancelled().then_some(RunOutcome::Interrupted);
     let cut_short = interrupted.or(aborted);
     sink(Event::RunFinished { ended_at: record::now(), cut_short });
@@ -170,7 +186,17 @@ struct Context<'a> {
     connector: &'a dyn Connector,
     options: &'a ExecuteOptions,
     canaries: &'a Canaries,
+    abort: &'a Abort,
+    downloads: &'a Downloads,
     events: SyncSender<Event>,
+}
+
+/// The hosts of a play that run at the same time.
+#[derive(Clone, Copy)]
+struct Batch<'a> {
+    play: &'a PlannedPlay,
+    lanes: &'a [Lane],
+    abort: &'a Abort,
 }
 
 impl Context<'_> {
@@ -181,41 +207,46 @@ impl Context<'_> {
     }
 }
 
-/// Runs `lanes` to their ends, each host with what it kept from earlier plays.
-///
-/// This is also where batches of hosts belong: a batch is a slice of lanes.
+/// Runs the lanes of a batch to their ends, each host with what it kept from
+/// earlier plays.
 fn run_lanes<'a>(
     pool: &rayon::ThreadPool,
-    lanes: &'a [Lane],
+    batch: Batch<'a>,
     hosts: &mut HashMap<HostName, HostState>,
     sink: &mut impl FnMut(Event),
     context: impl Fn(SyncSender<Event>) -> Context<'a>,
 ) {
+    let names = || batch.lanes.iter().map(|lane| lane.host.clone());
     let mut states: Vec<HostState> =
-        lanes.iter().map(|lane| hosts.remove(&lane.host).unwrap_or_default()).collect();
-    run_all(pool, lanes, &mut states, sink, context);
-    hosts.extend(lanes.iter().map(|lane| lane.host.clone()).zip(states));
+        names().map(|host| hosts.remove(&host).unwrap_or_default()).collect();
+    run_all(pool, batch, &mut states, sink, context);
+    hosts.extend(names().zip(states));
 }
 
 fn run_all<'a, 'p: 'a>(
     pool: &rayon::ThreadPool,
-    lanes: &'a [Lane],
+    batch: Batch<'p>,
     states: &'a mut [HostState],
     sink: &mut impl FnMut(Event),
     context: impl Fn(SyncSender<Event>) -> Context<'p>,
 ) {
+    let pace = &batch.play.pace;
+    let in_play = states.iter().map(HostState::is_in_play).collect();
+    let barrier = Barrier::new(pace.limit, batch.abort, in_play);
     let parking = Parking::default();
     // First in, first out, and one job per host: a slow host must keep nobody
     // waiting who could have the next free thread.
     pool.in_place_scope_fifo(|scope| {
         let (sender, events) = sync_channel(WAITING_EVENTS);
-        for (place, (lane, host)) in lanes.iter().zip(states).enumerate() {
-            let run = LaneRun::new(context(sender.clone()), &parking, place, lane, host);
+        for (place, (lane, host)) in batch.lanes.iter().zip(states).enumerate() {
+            let context = context(sender.clone());
+            let run = LaneRun::new(context, &parking, &barrier, place, lane, host);
             scope.spawn_fifo(move |scope| run.run(scope));
         }
         drop(sender); // The channel ends with the last lane.
         events.into_iter().for_each(sink);
     });
+    barrier.end(pace.batches.is_some());
 }
 
 fn pool(plan: &Plan, forks: NonZeroUsize) -> Result<rayon::ThreadPool, ExecuteError> {
@@ -234,7 +265,7 @@ fn announcement(index: usize, play: &PlannedPlay, redactor: &Redactor) -> PlaySt
     PlayStarted {
         play: index,
         name: record::masked_name(redactor, &play.name),
-        tasks: play.tasks.len(),
+        tasks: play.tasks.iter().filter(|task| task.role == Role::Task).count(),
         hosts: play.lanes.iter().map(host).collect(),
     }
 }

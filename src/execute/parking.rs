@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::ScopeFifo;
 
+use super::barrier::Barrier;
 use super::canary::{Canaries, Credential};
 use super::lane::LaneRun;
 use crate::transport::Cancel;
@@ -81,11 +82,11 @@ impl<'a> Parking<'a> {
 }
 
 /// Lets a panic end the run: lanes that waited for the broken one must not keep it.
-pub(super) struct CloseOnPanic<'p, 'a>(&'p Parking<'a>);
+pub(super) struct CloseOnPanic<'p, 'a>(&'p Parking<'a>, &'p Barrier<'a>);
 
 impl<'p, 'a> CloseOnPanic<'p, 'a> {
-    pub(super) fn new(parking: &'p Parking<'a>) -> Self {
-        Self(parking)
+    pub(super) fn new(parking: &'p Parking<'a>, barrier: &'p Barrier<'a>) -> Self {
+        Self(parking, barrier)
     }
 }
 
@@ -93,6 +94,7 @@ impl Drop for CloseOnPanic<'_, '_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.close();
+            self.1.close();
         }
     }
 }

@@ -52,8 +52,9 @@ pub fn plain_secrets(sources: &Sources, is_shared: impl FnMut(&Path) -> bool) ->
     secrets::plain(sources, is_shared)
 }
 
+/// A play's tasks and then its handlers, as a plan has them.
 fn tasks(play: &RawPlay) -> impl Iterator<Item = &At<RawTask>> {
-    play.tasks.iter().flat_map(|tasks| &tasks.value)
+    play.tasks.iter().chain(&play.handlers).flat_map(|tasks| &tasks.value)
 }
 
 /// A condition that no variable has a part in. Says whether there was one.

@@ -1,6 +1,6 @@
 //! Names that are given and never used.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::{LintWarning, tasks};
@@ -31,6 +31,9 @@ pub(super) fn unused(sources: &Sources, plays: &[At<RawPlay>], problems: &mut Ve
             }
         }
     }
+    // What stands on an import is given once, however many tasks inherit it.
+    let mut places = HashSet::new();
+    given.retain(|(name, span, _)| places.insert((*name, *span)));
     if given.is_empty() {
         return;
     }

@@ -25,17 +25,22 @@ fn warnings(playbook: &str, files: &[(&str, &str)]) -> Vec<String> {
     files.iter().for_each(|(name, text)| drop(write(name, text)));
     let sources = Arc::new(Sources::default());
     let inventory = write("inventory.yml", INVENTORY);
-    let inventory = crate::load::inventory_files(&sources, &[inventory]).unwrap();
+    let inventory = inventory.display().to_string();
+    let inventory = crate::load::inventory::load(&sources, &[inventory]).unwrap().inventories;
     let inventory = Arc::new(Inventory::build(inventory).unwrap());
     let world = World::new(inventory, Arc::clone(&sources), vec![], "run".into(), "/".into());
     let raw = crate::load::playbooks(&sources, &[write("play.yml", playbook)]).unwrap();
     let options = PlanOptions {
+        start_at: None,
         flags: Default::default(),
         tags: TagFilter::default(),
         limit: None,
         has_inventory: true,
         home: "/".into(),
         agent: false,
+        allow_no_hosts: false,
+        ssh_config: None,
+        beside: std::collections::HashMap::new(),
     };
     let planned = plan(Arc::new(world), Work::Playbooks(&raw), options);
     let planned = planned.unwrap_or_else(|problems| panic!("{problems:?}"));
@@ -88,6 +93,23 @@ fn what_may_be_used_is_left_alone() {
     assert_eq!(warnings(playbook, &[]), [""; 0]);
     let elsewhere = "- hosts: all\n  vars: { a: 1 }\n  vars_files: v.yml\n  tasks: [{ command: 'echo {{ b }}' }]\n";
     assert_eq!(warnings(elsewhere, &[("v.yml", "b: \"{{ a }}\"\n")]), [""; 0]);
+}
+
+#[test]
+fn what_many_imported_tasks_inherit_is_given_once() {
+    let playbook = "\
+- hosts: all
+  tasks:
+    - import_tasks: more.yml
+      vars: { once: 1, never: 2 }
+  handlers:
+    - { name: reload, command: reload, vars: { idle: 1 } }
+";
+    let more = "- { command: 'echo {{ once }}', notify: reload }\n- command: id\n- command: id\n";
+    assert_eq!(
+        warnings(playbook, &[("more.yml", more)]),
+        ["the variable `never` is never used <never>", "the variable `idle` is never used <idle>"]
+    );
 }
 
 #[test]

@@ -5,10 +5,29 @@ use super::decode::{At, Decoder, OneOrMany, Templated};
 use super::error::LoadError;
 use super::playbook::{RawPlay, RawTask, is_variable_name};
 use super::request::{Commands, FileTransfer};
+use super::{handlers, import};
 use crate::transfer::TRANSFER_COMMAND;
 
 /// Reports what is wrong with a play and its tasks.
 pub(super) fn play(play: &At<RawPlay>, decoder: &mut Decoder) {
+    if let Some(import) = &play.value.import_playbook {
+        let empty = RawPlay { has_unknown: play.value.has_unknown, ..RawPlay::default() };
+        let rest = RawPlay {
+            name: None,
+            tags: None,
+            vars: None,
+            import_playbook: None,
+            ..play.value.clone()
+        };
+        import::check(
+            import,
+            "import_playbook",
+            "`name`, `tags` and `vars`",
+            rest == empty,
+            decoder,
+        );
+        return;
+    }
     // A key that nothing knows may be the missing one, mistyped.
     if play.value.hosts.is_none() && !play.value.has_unknown {
         let error = LoadError::MissingKey {
@@ -20,6 +39,19 @@ pub(super) fn play(play: &At<RawPlay>, decoder: &mut Decoder) {
     }
     for at in play.value.tasks.iter().flat_map(|tasks| &tasks.value) {
         task(at, decoder);
+    }
+    for at in play.value.handlers.iter().flat_map(|handlers| &handlers.value) {
+        task(at, decoder);
+        handlers::named(at, decoder);
+    }
+    if let Some(serial) = &play.value.serial
+        && matches!(&serial.value, OneOrMany::Many(sizes) if sizes.is_empty())
+    {
+        let error = LoadError::Conflict {
+            message: "`serial` has no batch size".to_owned(),
+            help: "write a number, a percentage or a list of these, or remove it".to_owned(),
+        };
+        decoder.report(error, serial.span);
     }
 }
 
@@ -41,12 +73,41 @@ pub(super) fn request(request: &At<RawTask>, decoder: &mut Decoder) {
         }
         _ => {}
     }
-    task(request, decoder);
+    let of_plays = [
+        ("import_tasks", raw.import_tasks.as_ref().map(|at| at.key)),
+        ("notify", raw.notify.as_ref().map(|at| at.key)),
+        ("run_once", raw.run_once.as_ref().map(|at| at.key)),
+    ];
+    for (key, span) in of_plays.into_iter().filter_map(|(key, span)| Some((key, span?))) {
+        let error = LoadError::Conflict {
+            message: format!("`{key}` has a meaning in plays only"),
+            help: "remove it from this request, or write a play with `hosts` and `tasks`"
+                .to_owned(),
+        };
+        decoder.report(error, span);
+    }
+    if raw.import_tasks.is_none() {
+        task(request, decoder);
+    }
 }
 
 /// Reports what is wrong with a task: exclusivity and completeness.
-fn task(task: &At<RawTask>, decoder: &mut Decoder) {
+pub(super) fn task(task: &At<RawTask>, decoder: &mut Decoder) {
     let raw = &task.value;
+    if let Some(import) = &raw.import_tasks {
+        let empty = RawTask { has_unknown: raw.has_unknown, ..RawTask::default() };
+        let rest = RawTask {
+            name: None,
+            when: None,
+            tags: None,
+            vars: None,
+            import_tasks: None,
+            ..raw.clone()
+        };
+        let beside = "`name`, `when`, `tags` and `vars`";
+        import::check(import, "import_tasks", beside, rest == empty, decoder);
+        return;
+    }
     let mut conflict = |message: String, help: &str, span| {
         decoder.report(LoadError::Conflict { message, help: help.to_owned() }, span);
     };

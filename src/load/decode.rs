@@ -80,7 +80,7 @@ pub trait Decode: Sized {
 }
 
 /// Collects the problems of a document while it is decoded.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Decoder {
     /// Whether texts may be templates. Requests and ad hoc commands are literal.
     pub templates: bool,

@@ -64,15 +64,6 @@ pub enum LoadError {
         /// A suggestion, or the known keys.
         help: String,
     },
-    /// A known key that this version does not support.
-    #[error("`{key}` is not supported yet")]
-    #[diagnostic(code(load::not_yet), help("{help}"))]
-    NotYet {
-        /// The key.
-        key: String,
-        /// What to do until then.
-        help: String,
-    },
     /// A value of the wrong type.
     #[error("{what} must be {expected}, not {found}")]
     #[diagnostic(code(load::wrong_type), help("{help}"))]
@@ -104,6 +95,24 @@ pub enum LoadError {
         /// Which.
         message: String,
         /// What to do.
+        help: String,
+    },
+    /// A file imports itself, perhaps by way of others.
+    #[error("`{path}` imports itself")]
+    #[diagnostic(code(load::import_loop), help("take one import out of the circle: `{chain}`"))]
+    ImportLoop {
+        /// The file.
+        path: String,
+        /// The files of the circle, with arrows in backticks between them.
+        chain: String,
+    },
+    /// `notify` names no handler.
+    #[error("`{name}` is not a handler of this play")]
+    #[diagnostic(code(load::unknown_handler), help("{help}"))]
+    UnknownHandler {
+        /// The name.
+        name: String,
+        /// A suggestion, or the known handlers.
         help: String,
     },
     /// A driver that sshoal does not drive.

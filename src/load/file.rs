@@ -6,6 +6,7 @@ use super::check;
 use super::decode::{At, Decode, Decoder};
 use super::document::{Format, document};
 use super::error::LoadError;
+use super::import::Importer;
 use super::inventory::RawInventory;
 use super::layer::Layer;
 use super::node::{Kind, Node};
@@ -70,14 +71,28 @@ pub enum CheckedFile {
     Inventory(RawInventory),
 }
 
-/// Reads a file as what it looks like: a mapping of groups is an inventory,
-/// anything else a playbook.
+/// Reads a file as what it looks like: a mapping of groups, INI and an executable
+/// script are inventories, anything else is a playbook.
 ///
 /// # Errors
 /// All that is wrong with it.
 pub fn any_file(sources: &Sources, path: &Path) -> Result<CheckedFile, Vec<Problem>> {
-    let file = read(sources, path)?;
-    let node = document(sources, file, Format::of(&sources.get(file).name, ""));
+    if super::inventory::is_script(path) {
+        return super::inventory::script(sources, path).map(CheckedFile::Inventory);
+    }
+    any_text(sources, read(sources, path)?)
+}
+
+/// Reads a text as what it looks like, as [`any_file`] does.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn any_text(sources: &Sources, file: FileId) -> Result<CheckedFile, Vec<Problem>> {
+    if super::inventory::is_ini(sources, file) {
+        return super::inventory::parse_alone(sources, file).map(CheckedFile::Inventory);
+    }
+    let format = Format::of(&sources.get(file).name, "");
+    let node = document(sources, file, format);
     let is_inventory = match node.as_ref().map(|node| &node.kind) {
         Ok(Kind::Map(map)) => map.values().any(|entry| match &entry.value.kind {
             Kind::Map(group) => ["hosts", "children"].iter().any(|key| group.contains_key(*key)),
@@ -85,10 +100,16 @@ pub fn any_file(sources: &Sources, path: &Path) -> Result<CheckedFile, Vec<Probl
         }),
         _ => false,
     };
-    match is_inventory {
-        true => super::inventory::parse(sources, file).map(CheckedFile::Inventory),
-        false => playbook(sources, file).map(CheckedFile::Playbook),
+    if is_inventory {
+        return super::inventory::parse_alone(sources, file).map(CheckedFile::Inventory);
     }
+    // Requests in JSON are what `sshoal request` takes, whose texts are literal.
+    let is_json = format == Format::Json;
+    if is_json && node.is_ok_and(|node| items(&node).iter().all(|item| is_request(item))) {
+        let content = PlaybookContent::Requests(literal_requests(sources, file)?);
+        return Ok(CheckedFile::Playbook(RawPlaybook { file, content, imports: Vec::new() }));
+    }
+    playbook(sources, file).map(CheckedFile::Playbook)
 }
 
 fn playbook(sources: &Sources, file: FileId) -> Result<RawPlaybook, Vec<Problem>> {
@@ -96,15 +117,6 @@ fn playbook(sources: &Sources, file: FileId) -> Result<RawPlaybook, Vec<Problem>
     let node = document(sources, file, format)?;
     let mut decoder = Decoder::new(true, Some(Span::whole(file)));
     let items = items(&node);
-    let is_request = |item: &Node| match &item.kind {
-        Kind::Map(map) => {
-            !map.contains_key("hosts") && !map.contains_key("tasks") && {
-                let keys = ["command", "config", "connection_args", "file_transfer"];
-                keys.iter().any(|key| map.contains_key(*key))
-            }
-        }
-        _ => false,
-    };
     let content = if items.is_empty() {
         let error = LoadError::Conflict {
             message: "the playbook is empty".to_owned(),
@@ -115,9 +127,30 @@ fn playbook(sources: &Sources, file: FileId) -> Result<RawPlaybook, Vec<Problem>
     } else if items.iter().all(|item| is_request(item)) {
         PlaybookContent::Requests(decode_all(&items, "a request", &mut decoder, check::request))
     } else {
-        PlaybookContent::Plays(decode_all(&items, "a play", &mut decoder, check::play))
+        let plays = decode_all(&items, "a play", &mut decoder, check::play);
+        let mut importer = Importer::new(sources, file);
+        let content = PlaybookContent::Plays(importer.plays(plays));
+        let problems = decoder.finish().into_iter().chain(importer.problems);
+        let problems: Vec<Problem> = problems.collect();
+        return match problems.is_empty() {
+            true => Ok(RawPlaybook { file, imports: importer.files, content }),
+            false => Err(problems),
+        };
     };
-    finish(RawPlaybook { file, content }, decoder)
+    finish(RawPlaybook { file, imports: Vec::new(), content }, decoder)
+}
+
+/// Whether an item of a playbook is a request, by its keys.
+fn is_request(item: &Node) -> bool {
+    match &item.kind {
+        Kind::Map(map) => {
+            !map.contains_key("hosts") && !map.contains_key("tasks") && {
+                let keys = ["command", "config", "connection_args", "file_transfer"];
+                keys.iter().any(|key| map.contains_key(*key))
+            }
+        }
+        _ => false,
+    }
 }
 
 /// Reads requests whose texts are literal, never templates: what `sshoal
@@ -176,25 +209,6 @@ pub fn layer(file: FileId, vars: Vars) -> Result<Layer, Vec<Problem>> {
     finish(layer, decoder)
 }
 
-/// Reads inventory files.
-///
-/// # Errors
-/// All that is wrong with any of them.
-pub fn inventory_files(
-    sources: &Sources,
-    paths: &[PathBuf],
-) -> Result<Vec<RawInventory>, Vec<Problem>> {
-    let mut loaded = Vec::new();
-    let mut problems = Vec::new();
-    for path in paths {
-        match read(sources, path).and_then(|file| super::inventory::parse(sources, file)) {
-            Ok(inventory) => loaded.push(inventory),
-            Err(errors) => problems.extend(errors),
-        }
-    }
-    if problems.is_empty() { Ok(loaded) } else { Err(problems) }
-}
-
 pub(super) fn read(sources: &Sources, path: &Path) -> Result<FileId, Vec<Problem>> {
     sources.read(path).map_err(|error| vec![Problem::new(unreadable(path, &error), None)])
 }
@@ -219,7 +233,7 @@ pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> LoadError {
 }
 
 /// The items of a list, or the one thing that stands for a list of one.
-fn items(node: &Node) -> Vec<&Node> {
+pub(super) fn items(node: &Node) -> Vec<&Node> {
     match &node.kind {
         Kind::Null => Vec::new(),
         Kind::List(items) => items.iter().collect(),
@@ -227,7 +241,7 @@ fn items(node: &Node) -> Vec<&Node> {
     }
 }
 
-fn decode_all<T: Decode>(
+pub(super) fn decode_all<T: Decode>(
     items: &[&Node],
     what: &str,
     decoder: &mut Decoder,
@@ -244,7 +258,7 @@ fn decode_all<T: Decode>(
     decoded
 }
 
-fn finish<T>(value: T, decoder: Decoder) -> Result<T, Vec<Problem>> {
+pub(super) fn finish<T>(value: T, decoder: Decoder) -> Result<T, Vec<Problem>> {
     let problems = decoder.finish();
     if problems.is_empty() { Ok(value) } else { Err(problems) }
 }

@@ -1,5 +1,6 @@
 //! One layer of variables, with the request defaults that stand among them.
 
+use super::ansible_vars;
 use super::decode::{At, Decode, Decoder, Templated};
 use super::node::{Entry, Kind, Node};
 use super::playbook::Vars;
@@ -19,6 +20,22 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// The layer of a host that was named with a port behind it.
+    #[must_use]
+    pub fn of_port(port: u16) -> Self {
+        let value = Node { kind: Kind::Number(port.into()), span: None };
+        let entry = Entry { key: None, value };
+        let connection = ConnectionArgs {
+            port: Some(At::nowhere(Templated::Value(port))),
+            ..ConnectionArgs::default()
+        };
+        Self {
+            vars: Vars([("ansible_port".to_owned(), entry)].into_iter().collect()),
+            connection: Some(Box::new(connection)),
+            ..Self::default()
+        }
+    }
+
     /// A variable of it, unrendered.
     #[must_use]
     pub fn get<'l>(&'l self, name: &str) -> Option<&'l Node> {
@@ -38,12 +55,12 @@ impl Layer {
                 _ => {}
             }
         }
-        let ansible = ansible_connection(&vars, decoder);
+        let ansible = ansible_vars::connection(&vars, decoder);
         if ansible != ConnectionArgs::default() {
             let own = layer.connection.take().map(|own| *own).unwrap_or_default();
             layer.connection = Some(Box::new(own.over(&ansible)));
         }
-        let ansible = ansible_driver(&vars, decoder);
+        let ansible = ansible_vars::driver(&vars, decoder);
         if ansible != DriverArgs::default() {
             let own = layer.driver.take().map(|own| *own).unwrap_or_default();
             layer.driver = Some(Box::new(own.over(&ansible)));
@@ -63,41 +80,4 @@ fn looks_like_options(entry: &Entry) -> bool {
 
 fn field<T: Decode>(name: &str, entry: &Entry, decoder: &mut Decoder) -> Option<Box<T>> {
     decoder.field(name, entry).map(|at: At<T>| Box::new(at.value))
-}
-
-/// Ansible's connection variables, for inventories that were written for it.
-fn ansible_connection(vars: &Vars, decoder: &mut Decoder) -> ConnectionArgs {
-    ConnectionArgs {
-        host: alias(vars, &["ansible_host", "ansible_ssh_host"], decoder),
-        port: alias(vars, &["ansible_port", "ansible_ssh_port"], decoder),
-        username: alias(vars, &["ansible_user", "ansible_ssh_user"], decoder),
-        password: alias(vars, &["ansible_password", "ansible_ssh_pass"], decoder),
-        key_filename: alias(vars, &["ansible_ssh_private_key_file"], decoder),
-        ..ConnectionArgs::default()
-    }
-}
-
-fn ansible_driver(vars: &Vars, decoder: &mut Decoder) -> DriverArgs {
-    DriverArgs {
-        sudo_password: alias(vars, &["ansible_become_password", "ansible_become_pass"], decoder),
-        sudo_user: alias(vars, &["ansible_become_user"], decoder),
-        ..DriverArgs::default()
-    }
-}
-
-fn alias<T: Decode>(
-    vars: &Vars,
-    names: &[&str],
-    decoder: &mut Decoder,
-) -> Option<At<Templated<T>>> {
-    let (name, entry) = names.iter().find_map(|name| vars.0.get_key_value(*name))?;
-    // Ansible takes a port in quotes for the number that it spells.
-    if let Kind::Text(text, _) = &entry.value.kind
-        && name.ends_with("_port")
-        && let Ok(port) = text.parse::<u64>()
-    {
-        let value = Node { kind: Kind::Number(port.into()), span: entry.value.span };
-        return decoder.field(name, &Entry { key: entry.key, value });
-    }
-    decoder.field(name, entry)
 }

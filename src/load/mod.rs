@@ -5,6 +5,8 @@
 //! globs, but not what hosts or templates mean.
 
 mod ansible;
+pub mod ansible_vars;
+pub mod batch;
 mod check;
 pub mod credential_ref;
 pub mod decode;
@@ -12,10 +14,13 @@ mod document;
 mod error;
 mod extra_vars;
 mod file;
+mod handlers;
+mod import;
 pub mod inventory;
 pub mod layer;
 mod mapping;
 pub mod node;
+pub mod pattern_file;
 mod place;
 pub mod playbook;
 mod primitive;
@@ -23,19 +28,23 @@ pub mod project;
 pub mod request;
 mod shape;
 pub mod source;
+pub mod ssh_args;
+pub mod ssh_config;
 pub mod values;
 mod walk;
+mod yaml_1_1;
 
 pub use document::{Format, document, to_yaml};
 pub use error::LoadError;
 pub use extra_vars::extra_vars;
 pub(crate) use file::unreadable;
 pub use file::{
-    CheckedFile, any_file, inventory_files, layer, literal_requests, playbook_paths, playbooks,
-    vars_file, vars_layer,
+    CheckedFile, any_file, any_text, layer, literal_requests, playbook_paths, playbooks, vars_file,
+    vars_layer,
 };
+pub(crate) use handlers::handler_help;
 pub use place::Scalars;
-pub(crate) use place::part;
+pub(crate) use place::{byte_offset, part};
 pub use primitive::parse_bool;
 
 use decode::At;
@@ -47,7 +56,9 @@ use source::FileId;
 pub struct RawPlaybook {
     /// The file.
     pub file: FileId,
-    /// What it holds.
+    /// The files that it imports, and those that these import, in the order of reading.
+    pub imports: Vec<FileId>,
+    /// What it holds, with what it imports.
     pub content: PlaybookContent,
 }
 

@@ -38,6 +38,9 @@ pub enum Kind {
     Tagged(String, Box<Node>),
 }
 
+/// The tag of a text in which nothing is a template.
+pub const UNSAFE: &str = "unsafe";
+
 /// How a text was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextStyle {
@@ -188,6 +191,7 @@ impl<'de> Visitor<'de> for NodeSeed<'_, '_> {
         let mut ordinal = self.0.counted();
         while let Some(mut item) = seq.next_element_seed(self)? {
             item.span = item.span.or_else(|| self.0.marked(ordinal));
+            self.0.renumber(&mut item);
             ordinal = self.0.counted();
             items.push(item);
         }
@@ -203,6 +207,7 @@ impl<'de> Visitor<'de> for NodeSeed<'_, '_> {
             let mut value = access.next_value_seed(self)?;
             let name = self.0.key_name(&mut key, ordinal);
             value.span = value.span.or_else(|| self.0.behind(key.span));
+            self.0.renumber(&mut value);
             if name == "<<" {
                 merges.push(value);
             } else if map.contains_key(&name) {

@@ -13,6 +13,7 @@ use std::ops::Range;
 use super::node::{Kind, Node, TextStyle};
 use super::source::Span;
 use super::walk::position_of;
+use super::yaml_1_1;
 
 /// What an unquoted scalar means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,7 @@ impl<'t> Document<'t> {
         let before = span.start.checked_sub(1).map(|at| self.text.as_bytes()[at]);
         match before {
             Some(b'"' | b'\'') => TextStyle::Quoted,
+            _ if self.text[..span.start].trim_end().ends_with("!!str") => TextStyle::Quoted,
             _ => TextStyle::Plain,
         }
     }
@@ -139,17 +141,29 @@ impl<'t> Document<'t> {
         }
     }
 
+    /// Gives back its text to what is a number to YAML 1.2 alone.
+    pub(super) fn renumber(&self, node: &mut Node) {
+        if self.scalars == Scalars::Ansible
+            && matches!(node.kind, Kind::Number(_))
+            && let Some(span) = node.span
+            && let Some(written) = self.text.get(span.start..span.start + span.len)
+            && yaml_1_1::is_text(written)
+        {
+            node.kind = Kind::Text(written.to_owned(), TextStyle::Plain);
+        }
+    }
+
     /// What an unquoted text means.
     pub(super) fn plain(&self, text: &str) -> Kind {
         match self.scalars {
             Scalars::Core => Kind::Text(text.to_owned(), TextStyle::Plain),
-            Scalars::Ansible => yaml_1_1(text),
+            Scalars::Ansible => yaml_1_1::plain(text),
         }
     }
 }
 
 /// A parser's position, which may be beyond the end, in the text.
-pub(super) fn byte_offset(text: &str, index: usize) -> usize {
+pub(crate) fn byte_offset(text: &str, index: usize) -> usize {
     let mut at = index.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;
@@ -238,18 +252,4 @@ fn extent(source: &str, start: usize) -> Option<&str> {
         len += line.len();
     }
     Some(&rest[..len])
-}
-
-/// A plain scalar that YAML 1.2 reads as text, read as YAML 1.1.
-fn yaml_1_1(text: &str) -> Kind {
-    match text {
-        "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Kind::Bool(true),
-        "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Kind::Bool(false),
-        _ => {}
-    }
-    let octal = text.strip_prefix('0').filter(|digits| digits.starts_with(|c: char| c.is_digit(8)));
-    if let Some(number) = octal.and_then(|digits| u64::from_str_radix(digits, 8).ok()) {
-        return Kind::Number(number.into());
-    }
-    Kind::Text(text.to_owned(), TextStyle::Plain)
 }

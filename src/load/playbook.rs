@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::batch::{BatchSize, Percentage};
 use super::decode::{At, Decode, Decoder, OneOrMany, Templated};
 use super::error::LoadError;
 use super::mapping::mapping;
@@ -12,7 +13,7 @@ use super::values::Pause;
 
 mapping! {
     /// One play: hosts, and the tasks that they run.
-    #[schemars(rename = "Play", extend("required" = ["hosts"]))]
+    #[schemars(rename = "Play", transform = super::shape::play)]
     "a play" struct RawPlay {
         /// What reports call the play. Default: its host pattern.
         name: Templated<String>,
@@ -32,14 +33,19 @@ mapping! {
         driver_args: DriverArgs,
         /// Request defaults of every task below; they merge key by key.
         options: Options,
+        /// How many hosts at a time: a number, a percentage such as "25%", or a list of these whose last item repeats. Each batch ends before the next begins; if all of its hosts fail, the run ends. Default: all at once.
+        serial: OneOrMany<Templated<BatchSize>>,
+        /// The run ends once more than this share of a batch's hosts has failed. The hosts go task by task then. Default: no limit.
+        max_fail_percentage: Templated<Percentage>,
+        /// Whether a single failed host ends the run. The hosts go task by task then. Default false.
+        #[schemars(extend("default" = false))]
+        any_errors_fatal: Templated<bool>,
         /// The tasks, in order.
         tasks: Vec<At<RawTask>>,
-    }
-    not_yet {
-        "serial" => "every host runs at its own pace for now; use `--limit` to run in batches",
-        "max_fail_percentage" => "a failing host never holds the others back for now",
-        "any_errors_fatal" => "a failing host never holds the others back for now",
-        "handlers" => "until then use `register` and `when: name.changed`",
+        /// Tasks that run once per host after the others, in this order, if a task that changed something has notified them by name.
+        handlers: Vec<At<RawTask>>,
+        /// In place of all other keys but `name`, `tags` and `vars`: another playbook, whose plays stand here. A relative path starts at the directory of this file.
+        import_playbook: String,
     }
 }
 
@@ -88,18 +94,23 @@ mapping! {
         unless: OneOrMany<Templated<String>>,
         /// Shell command on the host: the task is skipped unless it exits with 0 (of a list, unless all do). Elevated as the task is.
         only_if: OneOrMany<Templated<String>>,
-        /// Whether a failure leaves the host and the exit code alone. Default false.
+        /// Whether commands, outputs, items and errors are kept out of everything that is shown. Default false.
+        #[schemars(extend("default" = false))]
+        no_log: Templated<bool>,
+        /// Whether a failure leaves the host and the exit code alone; not that a host is unreachable. Default false.
         #[schemars(extend("default" = false))]
         ignore_errors: bool,
         /// Tags for `--tags` and `--skip-tags`.
         tags: Tags,
         /// Variables of the task.
         vars: Vars,
-    }
-    not_yet {
-        "notify" => "until then use `register` and `when: name.changed`",
-        "run_once" => "until then use a play of its own with a single host",
-        "no_log" => "known secrets are masked everywhere already",
+        /// Names of handlers to run at the end of the play if the task changes something.
+        notify: OneOrMany<Templated<String>>,
+        /// Whether only the first host of the batch runs it, for all of them; its registered result is everyone's. Default false.
+        #[schemars(extend("default" = false))]
+        run_once: bool,
+        /// In place of all other keys but `name`, `when`, `tags` and `vars`: a file with a list of tasks, which stand here and inherit these. A relative path starts at the directory of this file.
+        import_tasks: String,
     }
 }
 

@@ -106,7 +106,11 @@ pub fn project(sources: &Sources, path: &Path) -> Result<Project, Vec<Problem>> 
     project_of(sources, file)
 }
 
-pub(super) fn project_of(sources: &Sources, file: FileId) -> Result<Project, Vec<Problem>> {
+/// The project file in a text.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn project_of(sources: &Sources, file: FileId) -> Result<Project, Vec<Problem>> {
     let node = document(sources, file, Format::of(&sources.get(file).name, ""))?;
     let mut decoder = Decoder::new(true, Some(Span::whole(file)));
     let raw = match node.kind {

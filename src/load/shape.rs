@@ -35,17 +35,26 @@ pub(super) fn task(schema: &mut Schema) {
         "properties": { "driver_args": { "type": "object", "required": ["script_content"] } },
     });
     let only = |key: &str, others: [&str; 2]| {
-        let [one, other] = others.map(|other| json!({ "required": [other] }));
-        json!({ "required": [key], "not": { "anyOf": [one, other, script] } })
+        let [first, second] = others;
+        let [first, second, import] =
+            [first, second, "import_tasks"].map(|other| json!({ "required": [other] }));
+        json!({ "required": [key], "not": { "anyOf": [first, second, import, script] } })
     };
     let none = json!({ "type": "array", "maxItems": 0 });
     let stands_for_it = json!({ "enum": [TRANSFER_COMMAND, [TRANSFER_COMMAND]] });
+    let import = json!({
+        "required": ["import_tasks"],
+        "propertyNames": { "enum": ["import_tasks", "name", "when", "tags", "vars"] },
+    });
     let one_of = json!([
+        import,
         only("command", ["config", "file_transfer"]),
         only("config", ["command", "file_transfer"]),
         {
             "required": ["file_transfer"],
-            "not": { "anyOf": [{ "required": ["config"] }, script] },
+            "not": {
+                "anyOf": [{ "required": ["config"] }, { "required": ["import_tasks"] }, script],
+            },
             "properties": { "command": stands_for_it },
         },
         {
@@ -67,4 +76,14 @@ pub(super) fn task(schema: &mut Schema) {
     ]);
     schema.insert("oneOf".to_owned(), one_of);
     schema.insert("allOf".to_owned(), together);
+}
+
+/// A play has hosts, or it stands for the plays of another file.
+pub(super) fn play(schema: &mut Schema) {
+    let import = json!({
+        "required": ["import_playbook"],
+        "propertyNames": { "enum": ["import_playbook", "name", "tags", "vars"] },
+    });
+    let own = json!({ "required": ["hosts"], "not": { "required": ["import_playbook"] } });
+    schema.insert("oneOf".to_owned(), json!([own, import]));
 }

@@ -1,7 +1,10 @@
 //! The texts that a run was started from, and places in them.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
+
+use super::place::byte_offset;
 
 /// One of the texts in a [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,7 +93,7 @@ impl Sources {
     /// # Errors
     /// The file cannot be read, or is not UTF-8.
     pub fn read(&self, path: &Path) -> std::io::Result<FileId> {
-        let text = std::fs::read_to_string(path)?;
+        let text = text_of(path)?;
         Ok(self.add(shown(path), &directory_of(path)?, text))
     }
 
@@ -107,9 +110,19 @@ impl Sources {
             }
         }
         // What is uploaded keeps every byte, a mark at its beginning too.
-        let text = std::fs::read_to_string(path)?;
+        let text = text_of(path)?;
         let directory = directory_of(path)?;
         Ok(self.push(SourceText { name, directory, text, had_mark: false }))
+    }
+
+    /// A place as `file:line:column`.
+    #[must_use]
+    pub fn place(&self, span: Span) -> String {
+        let source = self.get(span.file);
+        let before = &source.text[..byte_offset(&source.text, span.start)];
+        let line = before.matches('\n').count() + 1;
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        format!("{}:{line}:{}", source.name, before[start..].chars().count() + 1)
     }
 
     /// Every text, in the order read.
@@ -131,6 +144,19 @@ impl Sources {
     }
 }
 
+/// More is no text that a person wrote, and what has no end (`/dev/zero`) would
+/// take all memory.
+const LONGEST: u64 = 256 * 1024 * 1024;
+
+fn text_of(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
+    match text.len() as u64 > LONGEST {
+        true => Err(std::io::ErrorKind::FileTooLarge.into()),
+        false => Ok(text),
+    }
+}
+
 fn directory_of(path: &Path) -> std::io::Result<PathBuf> {
     std::path::absolute(match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -149,6 +175,12 @@ pub fn shown(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_no_end_is_refused() {
+        let error = Sources::default().read(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::FileTooLarge);
+    }
 
     #[test]
     fn a_byte_order_mark_is_no_part_of_a_text_but_of_an_upload() {

@@ -113,7 +113,10 @@ fn scalars_mean_what_they_mean_to_their_reader() {
         ("0644", "\"0644\"", "420"),
         ("089", "\"089\"", "\"089\""),
         ("00", "\"00\"", "0"),
-        ("0_1", "\"0_1\"", "\"0_1\""),
+        ("0_1", "\"0_1\"", "1"),
+        ("1:30", "\"1:30\"", "90"),
+        ("1e3", "1000.0", "\"1e3\""),
+        ("0o17", "15", "\"0o17\""),
         ("'yes'", "\"yes\"", "\"yes\""),
         ("\"0644\"", "\"0644\"", "\"0644\""),
         ("1.5", "1.5", "1.5"),
@@ -245,9 +248,9 @@ fn load_all(text: &str) {
         problems.extend(any_file(&sources, &path).err().unwrap_or_default());
         problems.extend(vars_layer(&sources, &path).err().unwrap_or_default());
         problems.extend(extra_vars(&sources, text).err().unwrap_or_default());
-        match inventory_files(&sources, paths) {
-            Ok(raw) => {
-                let built = crate::resolve::inventory::Inventory::build(raw);
+        match inventory::load(&sources, &[path.display().to_string()]) {
+            Ok(loaded) => {
+                let built = crate::resolve::inventory::Inventory::build(loaded.inventories);
                 problems.extend(built.err().unwrap_or_default());
             }
             Err(errors) => problems.extend(errors),

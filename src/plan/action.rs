@@ -8,7 +8,6 @@ use minijinja::value::ValueKind;
 use super::collect::Collect;
 use super::error::PlanError;
 use super::spec::{Action, ExecOptions, ShellAction, SudoSpec};
-use super::store::Store;
 use super::transfer;
 use crate::event::ActionKind;
 use crate::load::decode::{At, OneOrMany, Templated};
@@ -42,14 +41,13 @@ pub(super) fn build(
     raw: &RawTask,
     args: &DriverArgs,
     frame: &Arc<Frame>,
-    store: &Store,
     collect: &mut Collect,
 ) -> Option<Action> {
     let kind = kind(raw);
     if kind == ActionKind::FileTransfer {
         let own = raw.transfer()?;
         let mut spec = transfer::build(own, args.timeout.as_ref(), frame, collect)?;
-        spec.sudo = sudo(args, frame, store, collect);
+        spec.sudo = sudo(args, frame, collect);
         if let Some(sudo) = &mut spec.sudo {
             // Moving a file takes several commands, whatever was inherited.
             sudo.shell = true;
@@ -65,6 +63,8 @@ pub(super) fn build(
         return Some(Action::FileTransfer(spec));
     }
     let is_config = kind == ActionKind::Config;
+    // The sudo password comes first: what commands make of it is known then.
+    let mut exec = exec(args, is_config, frame, collect);
     let (commands, content) = match raw.script() {
         Some(content) => script(content, args, frame, collect),
         None => {
@@ -75,7 +75,6 @@ pub(super) fn build(
             (lines(commands, key, frame, collect), None)
         }
     };
-    let mut exec = exec(args, is_config, frame, store, collect);
     if let Some(exec) = exec.as_mut().filter(|_| raw.script().is_some()) {
         exec.script = content;
         exec.stdin_open = false;
@@ -101,7 +100,7 @@ fn script(
     collect: &mut Collect,
 ) -> (Option<Vec<String>>, Option<Arc<str>>) {
     let interpreter = args.script_interpreter.as_ref();
-    let program = collect.value(frame, interpreter, "script_interpreter");
+    let program = collect.exposed(frame, interpreter, "script_interpreter");
     if program.as_ref().is_some_and(|program| program.trim().is_empty()) {
         let help = "name a program such as `python3`, or leave the key out for `sh`";
         let what = "`script_interpreter`".to_owned();
@@ -136,6 +135,7 @@ fn lines(
         OneOrMany::One(Templated::Value(line)) => vec![line.clone()],
         OneOrMany::One(Templated::Template(text)) => {
             let value = collect.take(frame.evaluate(text, at.span))?;
+            collect.note_exposed(frame, &what, at.span);
             let values = match (value.kind(), value.try_iter()) {
                 (ValueKind::Seq | ValueKind::Iterable, Ok(items)) => items.collect(),
                 _ => vec![value],
@@ -152,7 +152,11 @@ fn lines(
         }
         OneOrMany::Many(items) => items
             .iter()
-            .filter_map(|item| collect.take(frame.value(item, &format!("an item of {what}"))))
+            .filter_map(|item| {
+                let line = collect.take(frame.value(item, &format!("an item of {what}")));
+                collect.note_exposed(frame, &what, item.span);
+                line
+            })
             .collect(),
     };
     if collect.problems.len() + collect.pending.len() > before {
@@ -174,11 +178,10 @@ fn exec(
     args: &DriverArgs,
     is_config: bool,
     frame: &Arc<Frame>,
-    store: &Store,
     collect: &mut Collect,
 ) -> Option<ExecOptions> {
     let sudo = match is_config {
-        true => sudo(args, frame, store, collect),
+        true => sudo(args, frame, collect),
         false => None,
     };
     let get_pty = collect.value(frame, args.get_pty.as_ref(), "get_pty");
@@ -186,7 +189,7 @@ fn exec(
     let asks = sudo.as_ref().is_some_and(|sudo| sudo.password.is_some());
     let environment = environment(args, frame, collect);
     let working_directory =
-        collect.value(frame, args.working_directory.as_ref(), "working_directory");
+        collect.exposed(frame, args.working_directory.as_ref(), "working_directory");
     if working_directory.as_ref().is_some_and(|path| path.contains('\0')) {
         let error = PlanError::Nul { what: "`working_directory`".to_owned() };
         collect.error(error, args.working_directory.as_ref());
@@ -204,18 +207,13 @@ fn exec(
     })
 }
 
-fn sudo(
-    args: &DriverArgs,
-    frame: &Arc<Frame>,
-    store: &Store,
-    collect: &mut Collect,
-) -> Option<SudoSpec> {
+fn sudo(args: &DriverArgs, frame: &Arc<Frame>, collect: &mut Collect) -> Option<SudoSpec> {
     if !collect.value(frame, args.sudo.as_ref(), "sudo").unwrap_or(false) {
         return None;
     }
-    let password: Option<String> =
-        collect.value(frame, args.sudo_password.as_ref(), "sudo_password");
-    if password.as_ref().is_some_and(|password| password.contains(['\0', '\n'])) {
+    let password = args.sudo_password.as_ref();
+    let password = password.and_then(|at| collect.take(frame.secret(at, "`sudo_password`")));
+    if password.as_ref().is_some_and(|password| password.reveal().contains(['\0', '\n'])) {
         let error = PlanError::OutOfRange {
             what: "`sudo_password`".to_owned(),
             expected: "one line".to_owned(),
@@ -224,8 +222,8 @@ fn sudo(
         collect.error(error, args.sudo_password.as_ref());
     }
     Some(SudoSpec {
-        password: password.map(|password| store.secret(password)),
-        user: collect.value(frame, args.sudo_user.as_ref(), "sudo_user"),
+        password,
+        user: collect.exposed(frame, args.sudo_user.as_ref(), "sudo_user"),
         shell: collect.value(frame, args.sudo_shell.as_ref(), "sudo_shell").unwrap_or(true),
     })
 }

@@ -78,6 +78,9 @@ impl Planner {
                 }
             }
         }
+        if !super::ansible::check(&scope, &connection, problems) {
+            return None;
+        }
         Some(HostBase {
             scope: Arc::new(scope),
             default_address: Some(Arc::clone(host)),

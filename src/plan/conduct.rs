@@ -69,6 +69,8 @@ fn texts(
     for at in at.into_iter().flat_map(At::each) {
         let what = format!("`{key}`");
         let Some(text) = collect.take(frame.value(&at, &what)) else { continue };
+        // The host's shell is given it as an argument.
+        collect.note_exposed(frame, &what, at.span);
         if text.trim().is_empty() {
             let help = "name what to look for on the host, or leave the key out";
             collect.error(PlanError::Empty { what, help }, Some(&at));

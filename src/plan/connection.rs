@@ -33,22 +33,29 @@ pub(super) fn build(
     let mut reader = Reader { frame, store, collect };
     let shared = reader.shared(args);
     let before = reader.unknowns();
-    let host = reader.text(args.host.as_ref(), "host").or_else(|| host.map(str::to_owned));
+    let mut host = reader.text(args.host.as_ref(), "host").or_else(|| host.map(str::to_owned));
     if host.is_none() && reader.unknowns() == before {
         reader.collect.error(PlanError::NoHost, args.username.as_ref());
     }
     let before = reader.unknowns();
     let login = login::read(args, frame, reader.collect);
-    let username = match &login {
+    let mut username = match &login {
         Some(login) => Some(login.username.clone()),
         None => reader.text(args.username.as_ref(), "username"),
     };
+    // Whatever the inventory leaves open, the user's own configuration may say.
+    let ssh = host.as_ref().map(|host| store.ssh_host(host, username.as_deref()));
+    let ssh = ssh.unwrap_or_default();
+    host = ssh.host_name.clone().or(host);
+    if reader.unknowns() == before {
+        username = username.or_else(|| ssh.user.clone());
+    }
     if username.is_none() && reader.unknowns() == before {
         reader.collect.error(PlanError::NoUsername, args.host.as_ref());
     }
-    let port = reader.port(args.port.as_ref(), "port");
+    let port = reader.port(args.port.as_ref(), "port").or(ssh.port).unwrap_or(PORT);
     let before = reader.unknowns();
-    let (keys, password) = reader.identity(Identity {
+    let (mut keys, password) = reader.identity(Identity {
         password: args.password.as_ref(),
         pkey: args.pkey.as_ref(),
         key_filename: args.key_filename.as_ref(),
@@ -57,14 +64,17 @@ pub(super) fn build(
         prefix: "",
     });
     let known = reader.unknowns() == before;
+    let has_own = args.pkey.is_some() || args.key_filename.is_some() || !keys.is_empty();
+    let limits = reader.ssh_keys(&ssh, has_own, &mut keys);
     let credentials = Credentials {
         keys,
         password,
-        agent: shared.agent && store.has_agent(),
-        default_keys: shared.default_keys.clone(),
+        agent: shared.agent && store.has_agent() && !limits,
+        default_keys: if limits { Vec::new() } else { shared.default_keys.clone() },
         sudo_password: login.and_then(|login| login.sudo_password),
     };
-    let proxy = reader.proxy(args, username.as_deref(), &shared);
+    let jump = ssh.jump_args(args);
+    let proxy = reader.proxy(jump.as_ref().unwrap_or(args), username.as_deref(), &shared);
     let (host, username) = (host?, username?);
     if known {
         reader.require(&credentials, &username, false, args.username.as_ref());
@@ -109,10 +119,15 @@ impl Reader<'_> {
     }
 
     pub(super) fn text(&mut self, at: Option<&At<Templated<String>>>, key: &str) -> Option<String> {
-        let text = self.collect.value(self.frame, at, key)?;
+        let text: String = self.collect.value(self.frame, at, key)?;
+        self.check_text(&text, at?, key).then_some(text)
+    }
+
+    /// Whether a text can be used at all.
+    fn check_text(&mut self, text: &str, at: &At<Templated<String>>, key: &str) -> bool {
         if text.contains('\0') {
-            self.collect.error(PlanError::Nul { what: format!("`{key}`") }, at);
-            return None;
+            self.collect.error(PlanError::Nul { what: format!("`{key}`") }, Some(at));
+            return false;
         }
         if text.is_empty() {
             let error = PlanError::OutOfRange {
@@ -120,10 +135,10 @@ impl Reader<'_> {
                 expected: "a text".to_owned(),
                 found: "empty".to_owned(),
             };
-            self.collect.error(error, at);
-            return None;
+            self.collect.error(error, Some(at));
+            return false;
         }
-        Some(text)
+        true
     }
 
     pub(super) fn secret(
@@ -131,11 +146,12 @@ impl Reader<'_> {
         at: Option<&At<Templated<String>>>,
         key: &str,
     ) -> Option<Secret> {
-        let text = self.text(at, key)?;
-        Some(self.store.secret(text))
+        let at = at?;
+        let secret = self.collect.take(self.frame.secret(at, &format!("`{key}`")))?;
+        self.check_text(secret.reveal(), at, key).then_some(secret)
     }
 
-    fn port(&mut self, at: Option<&At<Templated<u16>>>, key: &str) -> u16 {
+    fn port(&mut self, at: Option<&At<Templated<u16>>>, key: &str) -> Option<u16> {
         let port = self.collect.value(self.frame, at, key);
         if port == Some(0) {
             let error = PlanError::OutOfRange {
@@ -145,7 +161,7 @@ impl Reader<'_> {
             };
             self.collect.error(error, at);
         }
-        port.unwrap_or(PORT)
+        port
     }
 
     fn seconds(&mut self, at: Option<&At<Templated<Seconds>>>, key: &str) -> Option<Duration> {
@@ -197,8 +213,12 @@ impl Reader<'_> {
         let before = self.unknowns();
         let host = self.text(args.proxy_host.as_ref(), "proxy_host")?;
         let own = self.text(args.proxy_username.as_ref(), "proxy_username");
-        let port = self.port(args.proxy_port.as_ref(), "proxy_port");
-        let (keys, password) = self.identity(Identity {
+        let ssh = self.store.ssh_host(&host, own.as_deref());
+        self.one_jump(&host, &ssh, args.proxy_host.as_ref());
+        let own = own.or_else(|| ssh.user.clone());
+        let port = self.port(args.proxy_port.as_ref(), "proxy_port").or(ssh.port).unwrap_or(PORT);
+        let host = ssh.host_name.clone().unwrap_or(host);
+        let (mut keys, password) = self.identity(Identity {
             password: args.proxy_password.as_ref(),
             pkey: args.proxy_pkey.as_ref(),
             key_filename: args.proxy_key_filename.as_ref(),
@@ -206,10 +226,12 @@ impl Reader<'_> {
             reference: None,
             prefix: "proxy_",
         });
+        let has_own = args.proxy_pkey.is_some() || args.proxy_key_filename.is_some();
+        let limits = self.ssh_keys(&ssh, has_own, &mut keys);
         let bare = keys.is_empty() && password.is_none();
         let credentials = Credentials {
-            agent: (shared.agent || bare) && self.store.has_agent(),
-            default_keys: shared.default_keys.clone(),
+            agent: (shared.agent || bare) && self.store.has_agent() && !limits,
+            default_keys: if limits { Vec::new() } else { shared.default_keys.clone() },
             keys,
             password,
             sudo_password: None,

@@ -21,12 +21,13 @@ impl fmt::Debug for Deferred {
 
 impl DeferredBody for Deferred {
     fn resolve(&self, registered: &Registered) -> Result<Resolution, Failure> {
-        let before = self.task.store.secret_count();
         match self.task.expand(Some(registered)) {
             Expansion::Skipped => Ok(Resolution::Skipped),
             Expansion::Steps(steps) => {
-                let secrets = self.task.store.secrets(before);
-                Ok(Resolution::Steps { steps, secrets })
+                let sources = &self.task.base.scope.world.sources;
+                let warnings = self.task.store.take_warnings();
+                let warnings = warnings.iter().map(|warning| warning.in_words(sources)).collect();
+                Ok(Resolution::Steps { steps, warnings })
             }
             Expansion::Pending(names) => Ok(Resolution::Awaits(names)),
             Expansion::Wrong { problems, condition } => {

@@ -146,6 +146,43 @@ pub enum PlanError {
         help("give one with `-i inventory.yml`, or hosts inline with `-i host1,host2,`")
     )]
     NoInventory,
+    /// There is no inventory to show.
+    #[error("there is no inventory to show")]
+    #[diagnostic(
+        code(plan::no_inventory),
+        help("give one with `-i PATH`, or set SSHOAL_INVENTORY")
+    )]
+    InventoryNeeded,
+    /// `notify` names no handler.
+    #[error("`{name}` is not a handler of this play")]
+    #[diagnostic(code(plan::unknown_handler), help("{help}"))]
+    UnknownHandler {
+        /// The name.
+        name: String,
+        /// A suggestion, or the known handlers.
+        help: String,
+    },
+    /// A handler notifies itself, or one that has had its turn.
+    #[error("the handler `{name}` has had its turn by then")]
+    #[diagnostic(
+        code(plan::late_notice),
+        help(
+            "handlers run once, in the order in which they are written: a handler can notify only those below it"
+        )
+    )]
+    LateNotice {
+        /// The handler that would not run.
+        name: String,
+    },
+    /// `--start-at-task` names no task.
+    #[error("no task is called `{name}`")]
+    #[diagnostic(code(plan::unknown_task), help("{help}"))]
+    UnknownTask {
+        /// The name.
+        name: String,
+        /// A suggestion.
+        help: String,
+    },
     /// `--tags` names a tag that no task has.
     #[error("`{tag}` is not a tag of any task")]
     #[diagnostic(code(plan::unknown_tag), help("{help}"))]

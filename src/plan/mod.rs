@@ -4,8 +4,11 @@
 //! It touches no network, no clock and no thread. All errors that can be found
 //! are found in one pass.
 
+mod about;
 mod action;
+mod ansible;
 mod base;
+mod batch;
 mod collect;
 mod condition;
 mod conduct;
@@ -13,6 +16,8 @@ mod connection;
 mod deferred;
 mod downloads;
 mod error;
+mod expand;
+mod handlers;
 mod identity;
 mod login;
 mod merge;
@@ -22,16 +27,18 @@ mod play;
 mod requests;
 pub mod show;
 pub mod spec;
+mod ssh_host;
+mod start;
 mod store;
 mod tags;
 mod task;
 mod transfer;
 mod warning;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use error::PlanError;
 pub use model::Plan;
@@ -41,13 +48,18 @@ pub use warning::PlanWarning;
 
 use crate::diagnostic::{Problem, Problems};
 use crate::event::HostName;
+use crate::load::RawPlaybook;
 use crate::load::decode::{At, nearest};
 use crate::load::playbook::RawTask;
 use crate::load::source::Span;
-use crate::load::{PlaybookContent, RawPlaybook};
+use crate::load::ssh_config::SshConfig;
+use crate::resolve::inventory::Inventory;
 use crate::resolve::pattern;
 use crate::resolve::scope::World;
-use crate::secret::Secret;
+use crate::secret::Redactor;
+use downloads::Downloads;
+use expand::Expanded;
+use start::Start;
 use store::Store;
 
 /// What to plan with.
@@ -57,6 +69,8 @@ pub struct PlanOptions {
     pub flags: FlagArgs,
     /// `--tags` and `--skip-tags`.
     pub tags: TagFilter,
+    /// `--start-at-task`: a name, or a glob.
+    pub start_at: Option<String>,
     /// `--limit`.
     pub limit: Option<String>,
     /// Whether an inventory was given at all.
@@ -65,15 +79,23 @@ pub struct PlanOptions {
     pub home: PathBuf,
     /// Whether an SSH agent can be reached.
     pub agent: bool,
+    /// The user's SSH configuration, which counts below the inventory.
+    pub ssh_config: Option<Arc<SshConfig>>,
+    /// Whether it is all right that no host is selected.
+    pub allow_no_hosts: bool,
+    /// The inventory as it is for playbooks in a directory of their own, with the
+    /// variables that stand beside them.
+    pub beside: HashMap<PathBuf, Arc<Inventory>>,
 }
 
-/// A plan, and the secrets in it, which everything shown must be masked for.
+/// A plan, and what masks the secrets in it.
 #[derive(Debug)]
 pub struct Planned {
     /// The plan.
     pub plan: Plan,
-    /// The secrets.
-    pub secrets: Vec<Secret>,
+    /// Masks every secret of the plan, and those that tasks which wait for results
+    /// will bring: it learns them before anything is made of them.
+    pub redactor: Arc<Redactor>,
     /// What is suspicious, with its places; [`Plan::warnings`] has the same in words.
     pub warnings: Problems,
 }
@@ -92,7 +114,6 @@ pub enum Work<'w> {
 /// # Errors
 /// Everything that is wrong for any play, host and task.
 pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<Planned, Problems> {
-    let mut problems = Vec::new();
     let limit = match &options.limit {
         Some(limit) => {
             let hosts = select(&world, limit, "<--limit>").map_err(Problems::collect)?;
@@ -100,55 +121,38 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
         }
         None => None,
     };
-    let planner = Planner {
+    let secrets = Arc::clone(&world.secrets);
+    let mut planner = Planner {
         world,
         flags: Arc::new(options.flags),
         tags: options.tags,
+        start: Start::at(options.start_at),
         limit,
-        store: Arc::new(Store::new(options.home, options.agent)),
+        store: Arc::new(Store::new(options.home, options.agent, secrets, options.ssh_config)),
         seen_tags: Mutex::default(),
+        downloads: Mutex::default(),
     };
-    let mut known = play::Known::new();
-    let mut plays = Vec::new();
-    let mut warnings = Vec::new();
-    let mut has_plays = false;
-    match work {
-        Work::Requests(name, requests) => {
-            plays.push(planner.requests(1, name, requests, &mut known, &mut problems));
-        }
-        Work::Playbooks(playbooks) => {
-            let mut number = 0;
-            for playbook in playbooks {
-                match &playbook.content {
-                    PlaybookContent::Requests(requests) => {
-                        number += 1;
-                        let name = planner.world.sources.get(playbook.file).name.clone();
-                        let play =
-                            planner.requests(number, &name, requests, &mut known, &mut problems);
-                        plays.push(play);
-                    }
-                    PlaybookContent::Plays(raw) => {
-                        has_plays = true;
-                        for play in raw.iter().filter(|_| options.has_inventory) {
-                            number += 1;
-                            let planned = planner.play(number, play, &mut known, &mut problems);
-                            if let Some(empty) = planned.as_ref().filter(|it| it.lanes.is_empty()) {
-                                let warning = PlanWarning::NoHosts { play: empty.name.clone() };
-                                let span = play.value.hosts.as_ref().and_then(|hosts| hosts.span);
-                                warnings.push(Problem::new(warning, span));
-                            }
-                            plays.extend(planned);
-                        }
-                    }
-                }
-            }
-        }
+    let mut expanded = planner.expand(work, options.has_inventory, &options.beside);
+    if planner.world.secrets.take_late() {
+        // What templates made of it before it was known to be a secret is looked
+        // at once more.
+        planner.store.forget_warnings();
+        planner.start.rewind();
+        expanded = planner.expand(work, options.has_inventory, &options.beside);
     }
+    let Expanded { plays, mut problems, mut warnings, has_plays } = expanded;
     if has_plays && !options.has_inventory {
         problems.push(Problem::new(PlanError::NoInventory, None));
     }
     planner.check_tags(&mut problems);
-    if problems.is_empty() && plays.iter().all(|play| play.lanes.is_empty()) && has_plays {
+    if options.has_inventory || !has_plays {
+        planner.start.check(&mut problems);
+    }
+    if problems.is_empty()
+        && plays.iter().all(|play| play.lanes.is_empty())
+        && has_plays
+        && !options.allow_no_hosts
+    {
         let what = match &options.limit {
             Some(limit) => format!("the plays within `--limit {limit}`"),
             None => "any play".to_owned(),
@@ -158,12 +162,15 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
     if !problems.is_empty() {
         return Err(Problems::collect(problems));
     }
+    warnings.extend(planner.store.take_warnings());
     let warnings = Problems::collect(warnings);
-    let mut secrets = planner.store.secrets(0);
-    secrets.extend(planner.world.vault.secrets());
-    let in_words =
-        warnings.iter().map(|warning| warning.one_line(&planner.world.sources)).collect();
-    Ok(Planned { plan: Plan { plays, warnings: in_words }, secrets, warnings })
+    for secret in planner.world.vault.secrets() {
+        planner.world.secrets.learn(&secret);
+    }
+    let redactor = Arc::clone(&planner.world.secrets.redactor);
+    let in_words = warnings.iter().map(|warning| warning.in_words(&planner.world.sources));
+    let plan = Plan { plays, warnings: in_words.collect() };
+    Ok(Planned { plan, redactor, warnings })
 }
 
 /// The hosts that a pattern from the command line selects; `name` is what
@@ -172,7 +179,8 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
 /// # Errors
 /// What is wrong with the pattern, shown within it.
 pub fn select(world: &World, text: &str, name: &str) -> Result<Vec<HostName>, Vec<Problem>> {
-    pattern::select(&world.inventory, text).map_err(|errors| {
+    let here = |path: &str| world.path(path, None);
+    pattern::select(&world.inventory, text, &here).map_err(|errors| {
         let file = world.sources.add(name, Path::new("."), text.to_owned());
         let problem = |(error, range): (_, Range<usize>)| {
             Problem::new(error, Some(Span { file, start: range.start, len: range.len() }))
@@ -186,12 +194,18 @@ struct Planner {
     world: Arc<World>,
     flags: Arc<FlagArgs>,
     tags: TagFilter,
+    start: Start,
     limit: Option<BTreeSet<HostName>>,
     store: Arc<Store>,
     seen_tags: Mutex<BTreeSet<String>>,
+    downloads: Mutex<Downloads>,
 }
 
 impl Planner {
+    fn downloads(&self) -> MutexGuard<'_, Downloads> {
+        self.downloads.lock().unwrap_or_else(|poison| poison.into_inner())
+    }
+
     fn note_tags<'t>(&self, tags: impl Iterator<Item = &'t String>) {
         let mut seen = self.seen_tags.lock().unwrap_or_else(|poison| poison.into_inner());
         seen.extend(tags.cloned());

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,6 @@ use serde_json::Value;
 use super::spec::{Action, ConnectionSpec, Guards, QueueStrategy};
 use crate::event::{ActionKind, HostName, TaskId};
 use crate::failure::Failure;
-use crate::secret::Secret;
 
 /// A complete, checked plan of one run.
 #[derive(Debug, Default)]
@@ -31,16 +31,55 @@ pub struct Plan {
 pub struct PlannedPlay {
     /// The play's name.
     pub name: Arc<str>,
-    /// Its tasks, in order.
+    /// Its tasks, in order, and then its handlers, in order.
     pub tasks: Vec<Arc<TaskHeader>>,
-    /// One per host, in inventory order. No host has two.
+    /// One per host, in the order in which the pattern selects them. No host has two.
     pub lanes: Vec<Lane>,
+    /// How its hosts wait for each other.
+    pub pace: Pace,
+}
+
+impl PlannedPlay {
+    /// The batches, in order: where each begins and ends among the lanes.
+    pub fn batches(&self) -> impl Iterator<Item = Range<usize>> {
+        let sizes = self.pace.batches.as_deref();
+        let whole = [self.lanes.len()];
+        let sizes = sizes.unwrap_or(&whole).to_vec();
+        sizes.into_iter().scan(0, |end, size| {
+            let start = *end;
+            *end += size;
+            Some(start..*end)
+        })
+    }
+}
+
+/// How the hosts of a play wait for each other. By default none does.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Pace {
+    /// The sizes of the batches that run one after the other, which add up to all
+    /// lanes; `None` without `serial`.
+    pub batches: Option<Vec<usize>>,
+    /// How many failures of a batch end the run.
+    pub limit: FailureLimit,
+}
+
+/// How many hosts of a batch may fail before the run ends. Where there is a limit,
+/// every host of the batch ends a task before any begins the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum FailureLimit {
+    /// Any number.
+    #[default]
+    None,
+    /// Not more than this share of a hundred (`max_fail_percentage`).
+    Percent(f64),
+    /// Not one (`any_errors_fatal`).
+    Any,
 }
 
 /// What a task is on every host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskHeader {
-    /// Play and task counted from one, as `2.3`.
+    /// Play and task counted from one, as `2.3`, or `2.h3` for a handler.
     pub id: TaskId,
     /// The task's name as written; [`PlannedTask::name`] is the rendered one.
     pub name: Arc<str>,
@@ -50,6 +89,22 @@ pub struct TaskHeader {
     pub register: Option<Arc<str>>,
     /// Whether a failure leaves the host in the play.
     pub ignore_errors: bool,
+    /// Whether it runs in its turn, or only if notified.
+    pub role: Role,
+    /// Whether one host of the batch runs it for all.
+    pub run_once: bool,
+    /// Its tags, those of its play included.
+    pub tags: Arc<[String]>,
+}
+
+/// When a task runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Role {
+    /// In its turn.
+    #[default]
+    Task,
+    /// After the tasks, on hosts where one that changed something has notified it.
+    Handler,
 }
 
 /// One host's ordered tasks.
@@ -59,7 +114,7 @@ pub struct Lane {
     pub host: HostName,
     /// Where it is reached: `address:port`, or `[address]:port` for IPv6.
     pub address: Arc<str>,
-    /// One per task of the play, in order.
+    /// One per task of the play, in order, and then one per handler.
     pub tasks: Vec<PlannedTask>,
 }
 
@@ -72,8 +127,41 @@ pub struct PlannedTask {
     pub name: Arc<str>,
     /// How long the result is kept; `None` keeps it.
     pub ttl: Option<Duration>,
+    /// Whether nothing that the task says or is told may be shown.
+    pub no_log: bool,
     /// What there is to do.
     pub body: TaskBody,
+    /// The handlers to run if it changes something.
+    pub notify: Notify,
+}
+
+/// The handlers that a task notifies, by their places among the lane's tasks.
+#[derive(Debug, Clone)]
+pub enum Notify {
+    /// These.
+    Known(Vec<usize>),
+    /// It depends on a registered result.
+    Deferred(Arc<dyn DeferredNotify>),
+}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self::Known(Vec::new())
+    }
+}
+
+/// Names of handlers that can only be rendered once registered results are known.
+pub trait DeferredNotify: Send + Sync + fmt::Debug {
+    /// The handlers, by their places among the lane's tasks.
+    ///
+    /// # Errors
+    /// A [`Failure`] with the code `TemplateFailed`; so is one for an unknown name.
+    fn resolve(&self, registered: &Registered) -> Result<Vec<usize>, Failure>;
+
+    /// The registered names that it waits for.
+    fn awaits(&self) -> &[Arc<str>] {
+        &[]
+    }
 }
 
 /// What a task does on its host, as far as it is known before the run.
@@ -111,8 +199,8 @@ pub enum Resolution {
     Steps {
         /// What to do, in order.
         steps: Vec<Step>,
-        /// Secrets that became known by rendering, to be masked from now on.
-        secrets: Vec<Secret>,
+        /// What the user should know, one sentence each.
+        warnings: Vec<String>,
     },
     /// It still waits for these results, of tasks that did not run.
     Awaits(Vec<Arc<str>>),

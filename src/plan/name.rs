@@ -47,6 +47,9 @@ pub(super) fn written_name(raw: &RawTask) -> String {
     if let Some(name) = &raw.name {
         return text(&name.value);
     }
+    if raw.no_log.as_ref().is_some_and(|at| at.value != Templated::Value(false)) {
+        return "(no_log)".to_owned();
+    }
     if let Some(transfer) = raw.transfer() {
         let path = |at: &Option<At<Templated<String>>>| {
             at.as_ref().map(|at| text(&at.value)).unwrap_or_default()

@@ -8,10 +8,11 @@ use minijinja::value::Value;
 
 use super::base::{Shared, decode_layer};
 use super::deferred::Deferred;
-use super::model::{Lane, PlannedPlay, PlannedTask, TaskBody, TaskHeader};
+use super::handlers::{self, Handlers};
+use super::model::{Lane, Notify, PlannedPlay, PlannedTask, Role, TaskBody, TaskHeader};
 use super::name::written_name;
 use super::task::{Expansion, HostBase, HostTask};
-use super::{Planner, action, downloads};
+use super::{Planner, action};
 use crate::diagnostic::Problem;
 use crate::event::HostName;
 use crate::load::decode::At;
@@ -44,28 +45,40 @@ impl Planner {
         problems: &mut Vec<Problem>,
     ) -> Option<PlannedPlay> {
         let raw = &play.value;
-        let (pattern, hosts) = self.hosts(raw, problems)?;
         let tags = raw.tags.as_ref().map(|tags| tags.value.0.as_slice()).unwrap_or_default();
         let tasks = raw.tasks.iter().flat_map(|tasks| &tasks.value);
-        let shapes = self.shapes(number, tasks, tags, problems);
-        let names = hosts.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let play_hosts = Value::from(names);
+        let mut shapes = self.shapes(number, Role::Task, tasks, tags, problems);
+        if self.start.is_ahead() {
+            return None; // The run begins in a later play.
+        }
+        if !shapes.is_empty() {
+            let handlers = raw.handlers.iter().flat_map(|handlers| &handlers.value);
+            shapes.extend(self.shapes(number, Role::Handler, handlers, tags, problems));
+        }
+        let (pattern, hosts) = self.hosts(raw, problems)?;
         let play_layer = raw.vars.as_ref().map(|vars| Arc::new(decode_layer(vars, problems)));
         let name = self.play_name(raw, play_layer.as_ref(), &pattern, problems);
         let registers = shapes.iter().filter_map(|shape| shape.header.register.clone());
         let registers = Arc::new(registers.collect());
-        let shared = Shared { layer: play_layer, hosts: play_hosts, registers };
-        let mut lanes = Vec::with_capacity(hosts.len());
-        for host in hosts {
-            let Some(base) = self.base(raw, &shared, &host, problems) else {
-                continue;
-            };
-            let base = Arc::new(base);
-            lanes.push(self.lane(&host, &base, &shapes, known, problems));
-        }
+        let pace = self.pace(raw, play_layer.as_ref(), hosts.len(), problems);
+        let mut shared = Shared { layer: play_layer, hosts: Value::UNDEFINED, registers };
         let tasks = shapes.iter().map(|shape| Arc::clone(&shape.header)).collect();
-        let planned = PlannedPlay { name, tasks, lanes };
-        downloads::check(&planned, shapes.iter(), &self.world.sources, problems);
+        let mut planned = PlannedPlay { name, tasks, lanes: Vec::with_capacity(hosts.len()), pace };
+        let sizes = planned.pace.batches.clone().unwrap_or_else(|| vec![hosts.len()]);
+        let mut left = hosts.as_slice();
+        for size in sizes {
+            let batch;
+            (batch, left) = left.split_at(size);
+            shared.hosts = Value::from(batch.iter().map(ToString::to_string).collect::<Vec<_>>());
+            for host in batch {
+                let Some(base) = self.base(raw, &shared, host, problems) else {
+                    continue;
+                };
+                let base = Arc::new(base);
+                planned.lanes.push(self.lane(host, &base, &shapes, known, problems));
+            }
+        }
+        self.downloads().gather(&planned, shapes.iter(), &self.world.sources);
         Some(planned)
     }
 
@@ -87,7 +100,8 @@ impl Planner {
             return None;
         }
         let pattern = parts.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(",");
-        match pattern::select(&self.world.inventory, &pattern) {
+        let locate = |path: &str| self.world.path(path, at.span.map(|span| span.file));
+        match pattern::select(&self.world.inventory, &pattern, &locate) {
             Ok(mut hosts) => {
                 if let Some(limit) = &self.limit {
                     hosts.retain(|host| limit.contains(host));
@@ -124,6 +138,7 @@ impl Planner {
     pub(super) fn shapes<'t>(
         &self,
         number: usize,
+        role: Role,
         tasks: impl Iterator<Item = &'t At<RawTask>>,
         play_tags: &[String],
         problems: &mut Vec<Problem>,
@@ -132,17 +147,25 @@ impl Planner {
         for (index, task) in tasks.enumerate() {
             let own = task.value.tags.as_ref().map(|tags| tags.value.0.as_slice());
             let tags = play_tags.iter().chain(own.unwrap_or_default());
-            self.note_tags(tags.clone());
-            if !self.tags.selects(tags.map(String::as_str)) {
-                continue;
-            }
             let raw = &task.value;
+            let name = written_name(raw);
+            if role == Role::Task {
+                self.note_tags(tags.clone());
+                let is_selected = self.tags.selects(tags.clone().map(String::as_str));
+                if !is_selected || !self.start.reaches(&name) {
+                    continue;
+                }
+            }
+            let letter = if role == Role::Handler { "h" } else { "" };
             let header = TaskHeader {
-                id: format!("{number}.{}", index + 1).into(),
-                name: written_name(raw).into(),
+                id: format!("{number}.{letter}{}", index + 1).into(),
+                name: name.into(),
                 action: action::kind(raw),
                 register: raw.register.as_ref().map(|at| Arc::from(at.value.as_str())),
                 ignore_errors: raw.ignore_errors.as_ref().is_some_and(|at| at.value),
+                role,
+                run_once: raw.run_once.as_ref().is_some_and(|at| at.value),
+                tags: tags.cloned().collect(),
             };
             let layer = raw.vars.as_ref().map(|vars| Arc::new(decode_layer(vars, problems)));
             shapes.push(TaskShape { raw: Arc::new(task.clone()), header: Arc::new(header), layer });
@@ -160,6 +183,7 @@ impl Planner {
         problems: &mut Vec<Problem>,
     ) -> Lane {
         let mut tasks = Vec::with_capacity(shapes.len());
+        let mut notices = Vec::new();
         let mut address = None;
         let names = known.entry(Arc::clone(host)).or_default();
         for shape in shapes {
@@ -171,11 +195,18 @@ impl Planner {
                 flags: Arc::clone(&self.flags),
                 store: Arc::clone(&self.store),
             };
+            if task.raw.value.notify.is_some() {
+                notices.push((tasks.len(), task.clone()));
+            }
             let expansion = task.expand(None);
+            let is_skipped = matches!(expansion, Expansion::Skipped);
+            let no_log = task.no_log(is_skipped, problems);
             let (mut name, mut ttl) = (Arc::clone(&shape.header.name), None);
             // A task that will not run may lack what its name and the rest need.
-            if !matches!(expansion, Expansion::Skipped) {
-                name = task.name(problems).unwrap_or(name);
+            if !is_skipped {
+                // What its name is made of may be what is not to be shown.
+                let rendered = task.name(problems);
+                name = rendered.filter(|_| !no_log).unwrap_or(name);
                 ttl = task.ttl(problems);
             }
             let body = match expansion {
@@ -197,11 +228,22 @@ impl Planner {
                     TaskBody::Skipped
                 }
             };
-            tasks.push(PlannedTask { header: Arc::clone(&shape.header), name, ttl, body });
+            let notify = Notify::default();
+            let header = Arc::clone(&shape.header);
+            tasks.push(PlannedTask { header, name, ttl, no_log, body, notify });
             if let Some(name) = &shape.header.register
                 && !names.contains(name)
             {
                 Arc::make_mut(names).insert(Arc::clone(name));
+            }
+        }
+        if !notices.is_empty() {
+            let handlers = Arc::new(Handlers::among(&tasks));
+            for (place, task) in notices {
+                // What will not run may lack what the names need.
+                if !matches!(tasks[place].body, TaskBody::Skipped) {
+                    tasks[place].notify = handlers::notify(&task, place, &handlers, problems);
+                }
             }
         }
         let address = address.map_or_else(|| Arc::clone(host), Arc::from);

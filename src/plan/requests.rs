@@ -5,10 +5,10 @@ use std::sync::{Arc, OnceLock};
 use indexmap::IndexMap;
 use minijinja::value::Value;
 
-use super::model::PlannedPlay;
+use super::Planner;
+use super::model::{Pace, PlannedPlay, Role};
 use super::play::{Known, TaskShape};
 use super::task::HostBase;
-use super::{Planner, downloads};
 use crate::diagnostic::Problem;
 use crate::event::HostName;
 use crate::load::decode::{At, Templated};
@@ -27,7 +27,7 @@ impl Planner {
         known: &mut Known,
         problems: &mut Vec<Problem>,
     ) -> PlannedPlay {
-        let shapes = self.shapes(number, requests.iter(), &[], problems);
+        let shapes = self.shapes(number, Role::Task, requests.iter(), &[], problems);
         let headers = shapes.iter().map(|shape| Arc::clone(&shape.header)).collect();
         let mut hosts: IndexMap<HostName, Vec<TaskShape>> = IndexMap::new();
         for shape in shapes {
@@ -48,8 +48,8 @@ impl Planner {
             self.lane(host, &Arc::new(base), shapes, known, problems)
         });
         let lanes = lanes.collect();
-        let play = PlannedPlay { name: name.into(), tasks: headers, lanes };
-        downloads::check(&play, hosts.values().flatten(), &self.world.sources, problems);
+        let play = PlannedPlay { name: name.into(), tasks: headers, lanes, pace: Pace::default() };
+        self.downloads().gather(&play, hosts.values().flatten(), &self.world.sources);
         play
     }
 

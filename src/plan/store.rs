@@ -1,7 +1,6 @@
-//! What planning reads from this machine, once per run: private keys, files, and
-//! every secret that turns up.
+//! What planning reads from this machine, once per run: private keys and files.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
@@ -9,16 +8,20 @@ use crate::credential::{KeyError, PrivateKey};
 use crate::diagnostic::Problem;
 use crate::load::layer::Layer;
 use crate::load::source::Sources;
+use crate::load::ssh_config::{SshConfig, SshHost};
+use crate::resolve::taint::KnownSecrets;
 use crate::secret::Secret;
 
 type KeyResult = Result<Arc<PrivateKey>, KeyError>;
 type VarsResult = Result<Arc<Layer>, Vec<Problem>>;
 
-/// A cache of what was read, and a list of the secrets in it.
+/// A cache of what was read, and what the user should know of it.
 #[derive(Debug)]
 pub(super) struct Store {
     home: PathBuf,
     agent: bool,
+    secrets: Arc<KnownSecrets>,
+    ssh_config: Option<Arc<SshConfig>>,
     defaults: OnceLock<Vec<Arc<PrivateKey>>>,
     cache: Mutex<Cache>,
 }
@@ -27,14 +30,28 @@ pub(super) struct Store {
 struct Cache {
     keys: HashMap<(String, Option<String>), KeyResult>,
     vars: HashMap<PathBuf, VarsResult>,
-    secrets: Vec<Secret>,
+    /// Tasks that a warning was noted for.
+    warned: HashSet<usize>,
+    warnings: Vec<Problem>,
 }
 
 impl Store {
     /// A store for a user's home directory; `agent` tells whether an SSH agent
     /// can be reached.
-    pub(super) fn new(home: PathBuf, agent: bool) -> Self {
-        Self { home, agent, defaults: OnceLock::new(), cache: Mutex::default() }
+    pub(super) fn new(
+        home: PathBuf,
+        agent: bool,
+        secrets: Arc<KnownSecrets>,
+        ssh_config: Option<Arc<SshConfig>>,
+    ) -> Self {
+        let (defaults, cache) = (OnceLock::new(), Mutex::default());
+        Self { home, agent, secrets, ssh_config, defaults, cache }
+    }
+
+    /// What the user's SSH configuration says of a host.
+    pub(super) fn ssh_host(&self, host: &str, user: Option<&str>) -> SshHost {
+        let config = self.ssh_config.as_ref();
+        config.map(|config| config.host(host, user)).unwrap_or_default()
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
@@ -46,25 +63,30 @@ impl Store {
         self.agent
     }
 
-    /// Wraps a secret and remembers to mask it.
-    pub(super) fn secret(&self, text: String) -> Secret {
-        let secret = Secret::new(text);
+    /// Notes a key, which is a secret in every form that it has.
+    fn learn(&self, key: &PrivateKey) {
+        self.secrets.learn(&key.pem);
+        self.secrets.learn(&key.written);
+    }
+
+    /// Notes what the user should know of a task, once.
+    pub(super) fn warn(&self, task: usize, warning: impl FnOnce() -> Problem) {
         let mut cache = self.cache();
-        // Thousands of hosts share a password; the last few are the likely twins.
-        if !cache.secrets.iter().rev().take(8).any(|known| known == &secret) {
-            cache.secrets.push(secret.clone());
+        if cache.warned.insert(task) {
+            cache.warnings.push(warning());
         }
-        secret
     }
 
-    /// The secrets seen so far; those before `from` are left out.
-    pub(super) fn secrets(&self, from: usize) -> Vec<Secret> {
-        self.cache().secrets.get(from..).unwrap_or_default().to_vec()
+    /// Takes what was noted since the last call.
+    pub(super) fn take_warnings(&self) -> Vec<Problem> {
+        std::mem::take(&mut self.cache().warnings)
     }
 
-    /// How many secrets have been seen so far.
-    pub(super) fn secret_count(&self) -> usize {
-        self.cache().secrets.len()
+    /// Forgets what was noted, for everything is looked at once more.
+    pub(super) fn forget_warnings(&self) {
+        let mut cache = self.cache();
+        cache.warnings.clear();
+        cache.warned.clear();
     }
 
     /// A key from its text.
@@ -90,11 +112,10 @@ impl Store {
             return known.clone();
         }
         let loaded = load().map(Arc::new);
-        let mut cache = self.cache();
         if let Ok(key) = &loaded {
-            cache.secrets.extend([key.pem.clone(), key.written.clone()]);
+            self.learn(key);
         }
-        cache.keys.insert(id, loaded.clone());
+        self.cache().keys.insert(id, loaded.clone());
         loaded
     }
 
@@ -102,8 +123,7 @@ impl Store {
     pub(super) fn default_keys(&self) -> &[Arc<PrivateKey>] {
         self.defaults.get_or_init(|| {
             let keys: Vec<_> = PrivateKey::defaults(&self.home).into_iter().map(Arc::new).collect();
-            let texts = keys.iter().flat_map(|key| [key.pem.clone(), key.written.clone()]);
-            self.cache().secrets.extend(texts);
+            keys.iter().for_each(|key| self.learn(key));
             keys
         })
     }

@@ -12,24 +12,26 @@ pub struct TagFilter {
 }
 
 impl TagFilter {
-    /// Whether a task with these tags is to run. As in Ansible, `always` runs
+    /// Whether a task with these tags is to run, as Ansible decides it. `always` runs
     /// whatever is asked for, and `never` only when one of its other tags (or
-    /// `never` itself) is.
+    /// `never` itself) is. Of the names with a meaning, `all`, `tagged` and
+    /// `untagged` may stand on either side, and `skip` has the last word.
     pub(super) fn selects<'t>(&self, tags: impl Iterator<Item = &'t str> + Clone) -> bool {
-        let has = |set: &BTreeSet<String>| tags.clone().any(|tag| set.contains(tag));
-        if has(&self.skip) {
-            return false;
-        }
+        const UNTAGGED: &str = "untagged";
+        let is_tagged = tags.clone().next().is_some();
         let is = |name: &str| tags.clone().any(|tag| tag == name);
-        if is("never") {
-            return has(&self.only);
-        }
-        self.only.is_empty()
+        let has = |set: &BTreeSet<String>| {
+            tags.clone().any(|tag| set.contains(tag)) || !is_tagged && set.contains(UNTAGGED)
+        };
+        let asks_for_all = self.only.is_empty() || self.only.contains("all");
+        let is_wanted = is("always")
             || has(&self.only)
-            || is("always")
-            || self.only.contains("all")
-            || (self.only.contains("tagged") && tags.clone().next().is_some())
-            || (self.only.contains("untagged") && tags.clone().next().is_none())
+            || !is("never") && (asks_for_all || self.only.contains("tagged") && is_tagged);
+        let is_skipped = match self.skip.contains("all") {
+            true => !is("always") || self.skip.contains("always"),
+            false => has(&self.skip) || self.skip.contains("tagged") && is_tagged,
+        };
+        is_wanted && !is_skipped
     }
 }
 
@@ -64,6 +66,21 @@ mod tests {
             (&["tagged"], &[], &[], false),
             (&["untagged"], &[], &[], true),
             (&["untagged"], &[], &["x"], false),
+            (&["untagged"], &[], &["always"], true),
+            (&["tagged"], &[], &["never", "x"], false),
+            (&["all"], &[], &[], true),
+            (&[], &[], &["never", "always"], true),
+            (&["a"], &[], &["never", "always"], true),
+            (&[], &["all"], &["x"], false),
+            (&[], &["all"], &[], false),
+            (&[], &["all"], &["always"], true),
+            (&[], &["all", "always"], &["always"], false),
+            (&[], &["tagged"], &["x"], false),
+            (&[], &["tagged"], &["always"], false),
+            (&[], &["tagged"], &[], true),
+            (&[], &["untagged"], &[], false),
+            (&[], &["untagged"], &["x"], true),
+            (&["a"], &["never"], &["never", "a"], false),
         ];
         for (only, skip, tags, expected) in cases {
             let selected = filter(only, skip).selects(tags.iter().copied());

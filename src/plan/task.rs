@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use minijinja::value::{Serde, Value, ValueKind};
 
@@ -12,12 +11,14 @@ use super::error::PlanError;
 use super::model::{Registered, Step};
 use super::spec::{Action, ConnectionSpec, QueueStrategy};
 use super::store::Store;
+use super::warning::PlanWarning;
 use super::{action, connection};
 use crate::diagnostic::Problem;
 use crate::load::decode::{At, OneOrMany};
 use crate::load::layer::Layer;
 use crate::load::playbook::{Condition, LoopItems, RawTask};
 use crate::load::request::{ConnectionArgs, DriverArgs, Options};
+use crate::load::source::Span;
 use crate::load::values::QueueStrategyName;
 use crate::resolve::describe;
 use crate::resolve::frame::Frame;
@@ -52,6 +53,7 @@ pub(super) struct HostBase {
 }
 
 /// One task of one host, before rendering.
+#[derive(Clone)]
 pub(super) struct HostTask {
     pub(super) base: Arc<HostBase>,
     pub(super) raw: Arc<At<RawTask>>,
@@ -135,6 +137,7 @@ impl HostTask {
             let problems = collect.problems.into_iter().map(|problem| problem.on_host(host));
             return Expansion::Wrong { problems: problems.collect(), condition: condition_failed };
         }
+        self.warn_of(&collect.exposures);
         match collect.pending.is_empty() {
             true => Expansion::Steps(steps(turns)),
             false => Expansion::Pending(
@@ -144,49 +147,17 @@ impl HostTask {
         }
     }
 
+    /// Warns of secrets that process lists will show, once per task.
+    fn warn_of(&self, exposures: &[(String, Option<Span>)]) {
+        let Some((what, span)) = exposures.first() else { return };
+        self.store.warn(Arc::as_ptr(&self.raw).addr(), || {
+            Problem::new(PlanWarning::SecretInCommand { what: what.clone() }, *span)
+        });
+    }
+
     /// Whether the task can wait for this: a result, or a secret that is not read.
     fn awaits(&self, name: &Arc<str>) -> bool {
         self.pending.contains(name) || *name == Frame::unread().0
-    }
-
-    /// What the task sees besides results, for what is not part of its steps.
-    fn outline(&self) -> Arc<Frame> {
-        let scope = Arc::clone(&self.base.scope);
-        let pending = Arc::clone(&self.pending);
-        let frame = Frame::new(scope, self.layer.clone(), pending, BTreeMap::new());
-        let item = self.raw.value.loop_items.as_ref().map(|_| "item".to_owned());
-        frame.with_maybe(self.asked_for().into_iter().chain(item))
-    }
-
-    fn asked_for(&self) -> Vec<String> {
-        let conditions = self.raw.value.when.iter().flat_map(At::each);
-        conditions.flat_map(|at| Frame::asked_for(&at.value)).collect()
-    }
-
-    /// The task's name on this host; `None` when it waits for a result.
-    pub(super) fn name(&self, problems: &mut Vec<Problem>) -> Option<Arc<str>> {
-        let at = self.raw.value.name.as_ref()?;
-        match self.outline().value(at, "`name`") {
-            Ok(name) => Some(name.into()),
-            Err(Miss::Pending(_)) => None,
-            Err(Miss::Problem(problem)) => {
-                problems.push(problem.on_host(&self.base.scope.host));
-                None
-            }
-        }
-    }
-
-    /// How long the result is kept.
-    pub(super) fn ttl(&self, problems: &mut Vec<Problem>) -> Option<Duration> {
-        let at = self.options().ttl?;
-        match self.outline().value(&at, "`ttl`") {
-            Ok(seconds) => Some(Duration::from_secs(seconds)),
-            Err(Miss::Pending(_)) => None,
-            Err(Miss::Problem(problem)) => {
-                problems.push(problem.on_host(&self.base.scope.host));
-                None
-            }
-        }
     }
 
     fn items(&self, frame: &Arc<Frame>, collect: &mut Collect) -> Option<Items> {
@@ -240,8 +211,7 @@ impl HostTask {
         let connection = self.connection(frame, collect);
         let strategy =
             collect.value(frame, self.options().queue_strategy.as_ref(), "queue_strategy");
-        let mut action =
-            action::build(&self.raw.value, &self.driver_args(), frame, &self.store, collect);
+        let mut action = action::build(&self.raw.value, &self.driver_args(), frame, collect);
         if let (Some(connection), Some(Action::Config(config))) = (&connection, &mut action)
             && let Some(sudo) = &mut config.exec.sudo
             && sudo.password.is_none()

@@ -3,6 +3,8 @@
 mod conduct;
 mod precedence;
 mod proof;
+mod secrets;
+mod together;
 mod values;
 
 use std::path::Path;
@@ -32,6 +34,7 @@ struct Case<'c> {
     only: &'c [&'c str],
     skip: &'c [&'c str],
     limit: Option<&'c str>,
+    start_at: Option<&'c str>,
 }
 
 /// Two hosts that can be reached without further ado.
@@ -64,8 +67,9 @@ impl Case<'_> {
         };
         let inventory = file("inventory.yml", self.inventory);
         let playbook = file("playbook.yml", self.playbook);
-        let raw = crate::load::inventory_files(sources, &[inventory]).map_err(collected)?;
-        let inventory = Inventory::build(raw).map_err(collected)?;
+        let inventory = inventory.display().to_string();
+        let loaded = crate::load::inventory::load(sources, &[inventory]).map_err(collected)?;
+        let inventory = Inventory::build(loaded.inventories).map_err(collected)?;
         let layer = |text: &&str| {
             let (file, vars) = crate::load::extra_vars(sources, text)?;
             crate::load::layer(file, vars).map(Arc::new)
@@ -85,12 +89,16 @@ impl Case<'_> {
         let raw = crate::load::playbooks(sources, &[playbook]).map_err(collected)?;
         let set = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect();
         let options = PlanOptions {
+            start_at: self.start_at.map(str::to_owned),
             flags: self.flags.clone(),
             tags: TagFilter { only: set(self.only), skip: set(self.skip) },
             limit: self.limit.map(str::to_owned),
             has_inventory: true,
             home: "/home/me".into(),
             agent: false,
+            allow_no_hosts: false,
+            ssh_config: None,
+            beside: std::collections::HashMap::new(),
         };
         plan(Arc::new(world), Work::Playbooks(&raw), options)
     }

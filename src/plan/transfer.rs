@@ -14,6 +14,9 @@ use crate::load::values::{Limit, OperationName};
 use crate::resolve::frame::Frame;
 use crate::transfer::TransferOperation;
 
+/// The one path that stays on this machine.
+const LOCAL_PATH: &str = "local_path";
+
 /// Documented default of `chunk_size`: 32 KiB.
 const CHUNK: u32 = 32 * 1024;
 
@@ -33,7 +36,7 @@ pub(super) fn build(
         Some(OperationName::Download) => Some(TransferOperation::Download),
         None => None,
     };
-    let local = path(args.local_path.as_ref(), "local_path", frame, collect);
+    let local = path(args.local_path.as_ref(), LOCAL_PATH, frame, collect);
     let remote = path(args.remote_path.as_ref(), "remote_path", frame, collect);
     let timeout = args.timeout.as_ref().or(outer);
     let timeout = limit(timeout, frame, collect);
@@ -101,6 +104,9 @@ fn path(
     collect: &mut Collect,
 ) -> Option<String> {
     let path: String = collect.value(frame, at, key)?;
+    if key != LOCAL_PATH {
+        collect.note_exposed(frame, &format!("`{key}`"), at.and_then(|at| at.span));
+    }
     let what = format!("`{key}`");
     if path.is_empty() {
         let help = "name a file";

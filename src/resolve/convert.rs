@@ -2,6 +2,7 @@
 
 use minijinja::value::{Value, ValueKind};
 
+use crate::load::batch::{BatchSize, Percentage};
 use crate::load::parse_bool;
 use crate::load::values::{
     HostKeyPolicyName, Limit, Mode, OperationName, Pause, QueueStrategyName, Seconds,
@@ -99,6 +100,25 @@ impl FromValue for Mode {
 
     fn from_value(value: &Value) -> Option<Self> {
         value.as_str().and_then(Self::parse)
+    }
+}
+
+impl FromValue for BatchSize {
+    const EXPECTED: &'static str = BatchSize::EXPECTED;
+
+    fn from_value(value: &Value) -> Option<Self> {
+        match value.as_str() {
+            Some(text) => text.parse().ok(),
+            None => value.as_i64()?.try_into().ok().map(Self::Count),
+        }
+    }
+}
+
+impl FromValue for Percentage {
+    const EXPECTED: &'static str = Percentage::EXPECTED;
+
+    fn from_value(value: &Value) -> Option<Self> {
+        number(value).and_then(Self::new)
     }
 }
 

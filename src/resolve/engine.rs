@@ -9,11 +9,17 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehav
 use regex::Regex;
 
 use super::frame::Frame;
+use super::taint::note_inner;
 use crate::secret::MASK;
 
 /// The name under which functions find the frame that they are called in. No
 /// template can spell it.
 pub(super) const FRAME: &str = "\u{0}frame";
+
+/// What one rendering may cost: about as many steps, or 64 times as many bytes. A
+/// template for a hundred thousand hosts stays far below; one whose loops would
+/// never end in practice stops within about a second.
+const FUEL: u64 = 5_000_000;
 
 /// An environment in which undefined names are errors and texts stay as written.
 pub(super) fn environment() -> Environment<'static> {
@@ -24,9 +30,17 @@ pub(super) fn environment() -> Environment<'static> {
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     // Debug mode copies the source into every error; ranges come without it.
     environment.set_debug(false);
-    environment.add_filter("b64encode", |text: &str| STANDARD.encode(text));
+    environment.set_formatter(super::taint::print);
+    environment.set_fuel(Some(FUEL));
+    environment.add_filter("b64encode", |text: &str| {
+        note_inner(text);
+        STANDARD.encode(text)
+    });
     environment.add_filter("b64decode", b64decode);
-    environment.add_filter("quote", |text: &str| quote(text));
+    environment.add_filter("quote", |text: &str| {
+        note_inner(text);
+        quote(text)
+    });
     environment.add_filter("to_json", to_json);
     environment.add_filter("from_json", from_json);
     environment.add_filter("to_yaml", to_yaml);
@@ -79,7 +93,7 @@ fn env(state: &State<'_, '_>, name: &str, default: Option<Value>) -> Result<Valu
     let frame = state.lookup(FRAME);
     let frame = frame.as_ref().and_then(|frame| frame.downcast_object_ref::<Frame>());
     match (std::env::var(name), default, frame) {
-        (Ok(value), ..) => Ok(Value::from(value)),
+        (Ok(value), ..) => Ok(leaf(state, Value::from(value))),
         (Err(_), Some(default), _) => Ok(default),
         (Err(_), None, Some(frame)) if !frame.scope.world.is_runner => {
             frame.note_unread(true);
@@ -96,6 +110,15 @@ fn file(state: &State<'_, '_>, path: &str) -> Result<Value, Error> {
     let frame = frame.as_ref().and_then(|frame| frame.downcast_object_ref::<Frame>());
     let path = frame.map_or_else(|| path.into(), |frame| frame.path(path));
     std::fs::read_to_string(&path)
-        .map(|text| Value::from(text.trim_end_matches('\n')))
+        .map(|text| leaf(state, Value::from(text.trim_end_matches('\n'))))
         .map_err(|error| failed(format!("cannot read `{}`: {error}", path.display())))
+}
+
+/// A value from outside, which may be a secret that the frame knows.
+fn leaf(state: &State<'_, '_>, value: Value) -> Value {
+    let frame = state.lookup(FRAME);
+    match frame.as_ref().and_then(|frame| frame.downcast_object_ref::<Frame>()) {
+        Some(frame) => frame.leaf(value),
+        None => value,
+    }
 }

@@ -16,6 +16,15 @@ pub enum ResolveError {
         /// A suggestion, or the known groups.
         help: String,
     },
+    /// The inventory has no group of this name.
+    #[error("the inventory has no group `{name}`")]
+    #[diagnostic(code(resolve::unknown_group), help("{help}"))]
+    UnknownGroup {
+        /// The name.
+        name: String,
+        /// A suggestion, or the known groups.
+        help: String,
+    },
     /// A pattern names nothing at all.
     #[error("the host pattern is empty")]
     #[diagnostic(code(resolve::empty_pattern), help("write `all` where every host is meant"))]
@@ -31,6 +40,27 @@ pub enum ResolveError {
         pattern: String,
         /// Why.
         reason: String,
+    },
+    /// The file behind an `@` cannot be used.
+    #[error("the hosts in `@{path}` cannot be read: {reason}")]
+    #[diagnostic(
+        code(resolve::pattern_file),
+        help("a file has one pattern per line, or is a report of sshoal in JSON")
+    )]
+    PatternFile {
+        /// The path as written.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A line of the file behind an `@` is no pattern.
+    #[error("{place}: {error}")]
+    #[diagnostic(code(resolve::pattern_file), help("take the line out, or correct the name"))]
+    InPatternFile {
+        /// Which line of which file.
+        place: String,
+        /// What is wrong with it.
+        error: Box<ResolveError>,
     },
     /// The groups of an inventory contain each other.
     #[error("the group `{group}` contains itself, by way of {path}")]
@@ -117,5 +147,29 @@ pub enum ResolveError {
         name: String,
         /// The names on the way.
         path: String,
+    },
+    /// Variables use variables, and so on, without end as it seems.
+    #[error("the variable `{name}` is {depth} variables deep: {path}")]
+    #[diagnostic(
+        code(resolve::depth),
+        help("let fewer variables stand between the template and the value")
+    )]
+    TooDeep {
+        /// The variable.
+        name: String,
+        /// How many variables are being rendered.
+        depth: usize,
+        /// The first and the last names on the way.
+        path: String,
+    },
+    /// A template takes more steps, or gives more text, than anything needs.
+    #[error("{message}")]
+    #[diagnostic(
+        code(resolve::template_cost),
+        help("look for loops within loops; large files are better uploaded without `template`")
+    )]
+    TemplateCost {
+        /// What there is too much of.
+        message: String,
     },
 }

@@ -12,7 +12,7 @@ use super::code::{Code, Word};
 use super::error::ResolveError;
 use super::frame::Frame;
 use super::lexer::unclosed;
-use super::render::bare;
+use super::render::{TOO_LONG, bare};
 use super::tools::{FILTER, TEST};
 use crate::diagnostic::Problem;
 use crate::load::playbook::Condition;
@@ -75,6 +75,16 @@ impl Frame {
                 let help = syntax_advice(&message, code, at).to_owned();
                 let error = ResolveError::TemplateSyntax { message, help };
                 Problem::new(error, self.place(range, rendering))
+            }
+            ErrorKind::OutOfFuel => {
+                let message = "the template takes too many steps".to_owned();
+                let error = ResolveError::TemplateCost { message };
+                let problem = Problem::new(error, self.place(range, rendering));
+                self.scope.world.note_endless(code, rendering.span, &problem);
+                problem
+            }
+            ErrorKind::WriteFailure if message == TOO_LONG => {
+                Problem::new(ResolveError::TemplateCost { message }, rendering.span)
             }
             // An operator complains of types alone: "undefined and number".
             _ if message.contains("undefined") => {

@@ -16,6 +16,7 @@ use super::engine::FRAME;
 use super::lazy::HostVars;
 use super::render::Pending;
 use super::scope::Scope;
+use super::taint::Trace;
 use crate::credential::vault::VaultError;
 use crate::diagnostic::Problem;
 use crate::event::HostName;
@@ -47,11 +48,13 @@ pub(super) struct State {
     /// The variables being rendered, outermost first.
     pub(super) stack: Vec<(HostName, String)>,
     /// The texts being rendered, outermost first.
-    files: Vec<Option<FileId>>,
+    pub(super) files: Vec<Option<FileId>>,
     pub(super) pending: Option<Pending>,
     pub(super) failure: Option<Problem>,
     /// Whether a secret was used that is not read.
     pub(super) unread: bool,
+    /// What becomes of secrets.
+    pub(super) trace: Trace,
     /// Fields of secrets that were asked for and are not there, each with the
     /// number of texts being rendered then.
     missing: Vec<(usize, VaultError)>,
@@ -162,6 +165,7 @@ impl Frame {
             let mut state = self.state();
             if state.files.is_empty() {
                 state.unread = false;
+                state.trace.begin();
             }
             state.files.push(file);
         }
@@ -198,6 +202,10 @@ impl Frame {
 
     /// The known name that most resembles another.
     pub(super) fn suggest(&self, name: &str) -> Option<String> {
+        let count = self.layers().map(|layer| layer.vars.0.len()).sum();
+        if !self.scope.world.may_compare(count) {
+            return None;
+        }
         let names: BTreeSet<&str> = self
             .layers()
             .flat_map(|layer| layer.vars.0.keys().map(String::as_str))
@@ -221,7 +229,9 @@ impl Frame {
     pub(super) fn lookup(self: &Arc<Self>, name: &str) -> Option<Value> {
         let world = &self.scope.world;
         match name {
-            "item" if self.item.is_some() => return self.item.clone(),
+            "item" if self.item.is_some() => {
+                return self.item.clone().map(|item| self.rendered_leaf(item));
+            }
             "inventory_hostname" => return Some(Value::from(&*self.scope.host)),
             "groups" => return Some(world.groups.clone()),
             "group_names" => {

@@ -1,6 +1,8 @@
 //! Hosts and groups: who belongs where, and which variables apply in which order.
 
-use std::collections::{BTreeSet, HashSet};
+mod graph;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -8,8 +10,7 @@ use indexmap::IndexMap;
 use super::error::ResolveError;
 use crate::diagnostic::Problem;
 use crate::event::HostName;
-use crate::load::decode::At;
-use crate::load::inventory::{RawGroup, RawInventory};
+use crate::load::inventory::{RawGroup, RawHost, RawInventory, VarsDir};
 use crate::load::layer::Layer;
 use crate::load::source::Span;
 
@@ -17,35 +18,70 @@ use crate::load::source::Span;
 pub const ALL: &str = "all";
 /// The group of the hosts that are in no other.
 pub const UNGROUPED: &str = "ungrouped";
+/// The rank of a group that gives itself none.
+const PRIORITY: i64 = 1;
 
 /// A resolved inventory.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Inventory {
     hosts: IndexMap<HostName, Host>,
     groups: IndexMap<Arc<str>, Group>,
+    /// Variables beside the inventory's sources, in the order of those.
+    beside: Vec<Arc<VarsDir>>,
+    /// Variables beside the playbook.
+    beside_play: Option<Arc<VarsDir>>,
 }
 
 /// A host and what it inherits.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Host {
-    /// Every group that it is in, directly or not, parents before children, without `all`.
+    /// Every group that it is in, directly or not, parents before children (then by
+    /// priority, then by name), without `all`.
     pub groups: Vec<Arc<str>>,
-    /// Its variables, lowest precedence first: `all`, groups (parents before
-    /// children, equals by name), the host's own.
+    /// Its variables, lowest precedence first: `all`, groups, `group_vars/all`,
+    /// `group_vars` of groups, the host's own, `host_vars`.
     pub layers: Vec<Arc<Layer>>,
     own: Vec<Arc<Layer>>,
     place: Option<Span>,
 }
 
 /// A group and who is in it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone)]
 pub struct Group {
-    /// Its hosts, directly or by way of a child, in inventory order.
+    /// Its hosts, directly or by way of a child, in Ansible's order: its own, then
+    /// those of its children, then those of theirs.
     pub hosts: Vec<HostName>,
+    /// Its priority among groups of the same depth, if it has one.
+    pub priority: Option<i64>,
     layers: Vec<Arc<Layer>>,
     direct: Vec<HostName>,
-    children: Vec<(Arc<str>, Option<Span>)>,
+    children: IndexMap<Arc<str>, Option<Span>>,
     depth: usize,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self {
+            hosts: Vec::new(),
+            priority: None,
+            layers: Vec::new(),
+            direct: Vec::new(),
+            children: IndexMap::new(),
+            depth: 0,
+        }
+    }
+}
+
+impl Group {
+    /// The hosts that it names itself, in order.
+    pub fn own_hosts(&self) -> impl Iterator<Item = &HostName> {
+        self.direct.iter()
+    }
+
+    /// The groups right within it, in order.
+    pub fn child_groups(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.children.keys()
+    }
 }
 
 impl Inventory {
@@ -55,25 +91,35 @@ impl Inventory {
     /// Groups that contain each other, or a name that is both host and group.
     pub fn build(sources: Vec<RawInventory>) -> Result<Self, Vec<Problem>> {
         let mut inventory = Self::default();
-        inventory.groups.insert(ALL.into(), Group::default());
+        let mut all = Group::default();
+        all.children.insert(UNGROUPED.into(), None);
+        inventory.groups.insert(ALL.into(), all);
+        inventory.groups.insert(UNGROUPED.into(), Group::default());
+        let mut direct = HashSet::new();
         for group in sources.into_iter().flat_map(|source| source.groups) {
-            inventory.add(group);
+            inventory.add(group, &mut direct);
         }
         inventory.check_names()?;
         inventory.connect()?;
         Ok(inventory)
     }
 
-    /// An inventory of hosts without groups and variables, from names given inline.
+    /// The same inventory with the variables that stand beside its sources, which
+    /// are given in their order.
     #[must_use]
-    pub fn of_names<'n>(names: impl IntoIterator<Item = &'n str>) -> RawGroup {
-        let hosts = names.into_iter().map(|name| (At::nowhere(name.to_owned()), None)).collect();
-        RawGroup {
-            name: At::nowhere(UNGROUPED.to_owned()),
-            hosts,
-            children: Vec::new(),
-            layer: None,
-        }
+    pub fn with_vars(mut self, beside: Vec<Arc<VarsDir>>) -> Self {
+        self.beside = beside;
+        self.lay();
+        self
+    }
+
+    /// The same inventory with the variables that stand beside a playbook.
+    #[must_use]
+    pub fn with_play_vars(&self, beside: Arc<VarsDir>) -> Self {
+        let mut inventory = self.clone();
+        inventory.beside_play = Some(beside);
+        inventory.lay();
+        inventory
     }
 
     /// The hosts, in the order in which they were first named.
@@ -93,6 +139,11 @@ impl Inventory {
         self.hosts.get_index_of(name)
     }
 
+    /// The host at a position.
+    pub(super) fn name(&self, position: usize) -> &HostName {
+        self.hosts.get_index(position).expect("a position of a host").0
+    }
+
     /// The groups, `all` first.
     pub fn groups(&self) -> impl Iterator<Item = (&Arc<str>, &Group)> {
         self.groups.iter()
@@ -107,29 +158,37 @@ impl Inventory {
     /// Every layer of variables, in no order.
     pub(super) fn layers(&self) -> impl Iterator<Item = &Arc<Layer>> {
         let groups = self.groups.values().flat_map(|group| &group.layers);
-        groups.chain(self.hosts.values().flat_map(|host| &host.own))
+        let beside = self.beside.iter().chain(&self.beside_play);
+        let beside = beside.flat_map(|dir| dir.groups.values().chain(dir.hosts.values()).flatten());
+        groups.chain(self.hosts.values().flat_map(|host| &host.own)).chain(beside)
     }
 
-    fn add(&mut self, raw: RawGroup) {
+    /// `direct` has each group's hosts by name, so that none is in it twice.
+    fn add(&mut self, raw: RawGroup, direct: &mut HashSet<(Arc<str>, HostName)>) {
         let name: Arc<str> = raw.name.value.into();
-        let mut direct = Vec::new();
-        for (host, layer) in raw.hosts {
+        let group = self.groups.entry(Arc::clone(&name)).or_default();
+        group.layers.extend(raw.layer);
+        group.priority = raw.priority.or(group.priority);
+        for RawHost { name: host, port, layer } in raw.hosts {
             let place = host.key;
             let host: HostName = host.value.into();
-            let entry = self.hosts.entry(Arc::clone(&host)).or_default();
+            let entry = self.hosts.entry(Arc::clone(&host)).or_insert_with(|| Host {
+                // The port behind a name counts where the host is first named.
+                own: port.map(|port| Arc::new(Layer::of_port(port))).into_iter().collect(),
+                place,
+                ..Host::default()
+            });
             entry.own.extend(layer);
-            entry.place = entry.place.or(place);
-            direct.push(host);
+            if direct.insert((Arc::clone(&name), Arc::clone(&host))) {
+                group.direct.push(host);
+            }
         }
-        let children: Vec<(Arc<str>, Option<Span>)> =
-            raw.children.into_iter().map(|at| (at.value.into(), at.key)).collect();
-        for (child, _) in &children {
-            self.groups.entry(Arc::clone(child)).or_default();
+        for child in raw.children {
+            let place = child.key;
+            let child: Arc<str> = child.value.into();
+            self.groups.entry(Arc::clone(&child)).or_default();
+            self.groups[&name].children.entry(child).or_insert(place);
         }
-        let group = self.groups.entry(name).or_default();
-        group.layers.extend(raw.layer);
-        group.direct.extend(direct);
-        group.children.extend(children);
     }
 
     fn check_names(&self) -> Result<(), Vec<Problem>> {
@@ -147,135 +206,53 @@ impl Inventory {
     fn connect(&mut self) -> Result<(), Vec<Problem>> {
         self.adopt_strays();
         self.find_cycle()?;
-        let order = self.by_depth();
-        let members = self.members(&order);
-        for (index, members) in members.into_iter().enumerate() {
+        let children = self.children();
+        let order = self.by_depth(&children);
+        let members = self.members(&children);
+        for (group, members) in self.groups.values_mut().zip(members) {
             let names = members
                 .iter()
                 .map(|&at| Arc::clone(self.hosts.get_index(at).expect("a member is a host").0));
-            let names = names.collect();
-            self.groups[index].hosts = names;
+            group.hosts = names.collect();
         }
         // One pass over the groups in order of precedence reaches every host once
         // per group that it is in, however many hosts there are.
         for index in order {
             let (name, group) = self.groups.get_index(index).expect("it was just listed");
-            for host in &group.hosts {
-                let host = self.hosts.get_mut(host).expect("a member is a host");
-                if &**name != ALL {
+            if &**name != ALL {
+                for host in &group.hosts {
+                    let host = self.hosts.get_mut(host).expect("a member is a host");
                     host.groups.push(Arc::clone(name));
                 }
-                host.layers.extend(group.layers.iter().cloned());
             }
         }
-        for host in self.hosts.values_mut() {
-            host.layers.extend(host.own.iter().cloned());
-        }
+        self.lay();
         Ok(())
     }
 
-    /// Puts every group under `all` and every host without a group into `ungrouped`.
-    fn adopt_strays(&mut self) {
-        let mut with_parent: BTreeSet<Arc<str>> = BTreeSet::new();
-        let mut grouped: BTreeSet<HostName> = BTreeSet::new();
-        for (name, group) in &self.groups {
-            with_parent.extend(group.children.iter().map(|(child, _)| Arc::clone(child)));
-            if &**name != ALL && &**name != UNGROUPED {
-                grouped.extend(group.direct.iter().cloned());
+    /// Puts every host's layers in order.
+    fn lay(&mut self) {
+        let of = |map: &HashMap<String, Vec<Arc<Layer>>>, name: &str| {
+            map.get(name).cloned().unwrap_or_default()
+        };
+        let of_all: Vec<Arc<Layer>> = {
+            let dirs = self.beside.iter().chain(&self.beside_play);
+            dirs.flat_map(|dir| of(&dir.groups, ALL)).collect()
+        };
+        for (name, host) in &mut self.hosts {
+            let mut layers = self.groups[ALL].layers.clone();
+            for group in &host.groups {
+                layers.extend(self.groups[group].layers.iter().cloned());
             }
-        }
-        let strays: Vec<HostName> =
-            self.hosts.keys().filter(|host| !grouped.contains(*host)).cloned().collect();
-        let ungrouped = self.groups.entry(UNGROUPED.into()).or_default();
-        ungrouped.direct = strays;
-        let orphans: Vec<(Arc<str>, Option<Span>)> = self
-            .groups
-            .keys()
-            .filter(|name| &***name != ALL && !with_parent.contains(*name))
-            .map(|name| (Arc::clone(name), None))
-            .collect();
-        self.groups[ALL].children.extend(orphans);
-    }
-
-    /// Group indices, parents before children and equals by name; sets the depths.
-    fn by_depth(&mut self) -> Vec<usize> {
-        // A group's depth is settled once all its parents are: the longest path counts.
-        let mut parents = vec![0_usize; self.groups.len()];
-        let index = |name: &Arc<str>| self.groups.get_index_of(name).expect("children were added");
-        let children: Vec<Vec<usize>> = self
-            .groups
-            .values()
-            .map(|group| group.children.iter().map(|(child, _)| index(child)).collect())
-            .collect();
-        children.iter().flatten().for_each(|&child| parents[child] += 1);
-        let mut settled: Vec<usize> = (0..parents.len()).filter(|&at| parents[at] == 0).collect();
-        while let Some(at) = settled.pop() {
-            let depth = self.groups[at].depth + 1;
-            for &child in &children[at] {
-                let group = &mut self.groups[child];
-                group.depth = group.depth.max(depth);
-                parents[child] -= 1;
-                if parents[child] == 0 {
-                    settled.push(child);
-                }
+            layers.extend(of_all.iter().cloned());
+            let dirs = || self.beside.iter().chain(&self.beside_play);
+            // All groups of one directory come before those of the next.
+            for dir in dirs().filter(|dir| !dir.groups.is_empty()) {
+                layers.extend(host.groups.iter().flat_map(|group| of(&dir.groups, group)));
             }
+            layers.extend(host.own.iter().cloned());
+            layers.extend(dirs().flat_map(|dir| of(&dir.hosts, name)));
+            host.layers = layers;
         }
-        let mut order: Vec<usize> = (0..self.groups.len()).collect();
-        order.sort_by_key(|&index| {
-            let (name, group) = self.groups.get_index(index).expect("an index in range");
-            (group.depth, Arc::clone(name))
-        });
-        order
-    }
-
-    /// Every group's hosts, by their places in the inventory. `order` has parents
-    /// before children.
-    fn members(&self, order: &[usize]) -> Vec<BTreeSet<usize>> {
-        let mut members: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); order.len()];
-        for &index in order.iter().rev() {
-            let group = &self.groups[index];
-            let direct = group.direct.iter().filter_map(|host| self.hosts.get_index_of(host));
-            let mut all: BTreeSet<usize> = direct.collect();
-            for (child, _) in &group.children {
-                let child = self.groups.get_index_of(child).expect("children were added");
-                all.extend(&members[child]);
-            }
-            members[index] = all;
-        }
-        members
-    }
-
-    /// Groups that contain each other, found without recursion: an inventory may
-    /// nest its groups as deep as it likes.
-    fn find_cycle(&self) -> Result<(), Vec<Problem>> {
-        let mut done: HashSet<&str> = HashSet::new();
-        for name in self.groups.keys() {
-            // The groups from `name` down to the current one, each with its next child.
-            let mut path: Vec<(&str, usize)> = vec![(name, 0)];
-            let mut open: HashSet<&str> = [&**name].into();
-            while let Some((group, next)) = path.last_mut() {
-                let Some((child, place)) = self.groups[*group].children.get(*next) else {
-                    open.remove(group);
-                    done.insert(group);
-                    path.pop();
-                    continue;
-                };
-                *next += 1;
-                if done.contains(&**child) {
-                    continue;
-                }
-                if open.contains(&**child) {
-                    let start = path.iter().position(|(name, _)| *name == &**child);
-                    let start = start.unwrap_or_default();
-                    let names: Vec<&str> = path[start..].iter().map(|(name, _)| *name).collect();
-                    let path = [names.join(" → "), child.to_string()].join(" → ");
-                    let error = ResolveError::GroupCycle { group: child.to_string(), path };
-                    return Err(vec![Problem::new(error, *place)]);
-                }
-                open.insert(child);
-                path.push((child, 0));
-            }
-        }
-        Ok(())
     }
 }

@@ -14,6 +14,7 @@ mod lexer;
 pub mod pattern;
 pub mod render;
 pub mod scope;
+pub mod taint;
 mod tools;
 mod variable;
 mod vault;

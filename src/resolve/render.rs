@@ -46,7 +46,7 @@ impl Frame {
     ) -> Result<T, Miss> {
         let text = match &at.value {
             Templated::Value(value) => {
-                self.note_unread(false);
+                self.note_literal();
                 return Ok(value.clone());
             }
             Templated::Template(text) => text,
@@ -130,12 +130,11 @@ impl Frame {
         rendering: &Rendering<'_>,
     ) -> Result<Value, Miss> {
         let compiled = compiled.map_err(|error| self.problem(&error, rendering))?;
+        if let Some(problem) = self.scope.world.known_endless(rendering.code, rendering.span) {
+            return Err(problem.into());
+        }
         let file = rendering.span.map(|span| span.file);
-        let context = Value::from_dyn_object(Arc::clone(self));
-        let result = self.within(file, || match &compiled {
-            Compiled::Expression(expression) => expression.eval(context),
-            Compiled::Template(template) => template.render(context).map(Value::from),
-        });
+        let result = self.within(file, || compiled.render(self));
         let missing = self.take_missing();
         match (self.take_reports(), result) {
             ((_, Some(problem)), _) => Err(problem.or_at(rendering.span).into()),
@@ -151,7 +150,10 @@ impl Frame {
                     None => Err(Miss::Pending(pending)),
                 }
             }
-            (_, Ok(value)) if !value.is_undefined() => Ok(value),
+            (_, Ok(value)) if !value.is_undefined() => {
+                self.trace(&compiled, rendering, &value);
+                Ok(value)
+            }
             _ if self.is_unread() => Err(Miss::Pending(Self::unread())),
             (_, Err(error)) if error.kind() != ErrorKind::UndefinedError => {
                 Err(self.problem(&error, rendering).into())
@@ -179,9 +181,49 @@ impl Frame {
     }
 }
 
-enum Compiled<'env, 'source> {
+/// A template that is ready to be rendered.
+pub(super) enum Compiled<'env, 'source> {
     Expression(Expression<'env, 'source>),
     Template(Template<'env, 'source>),
+}
+
+impl Compiled<'_, '_> {
+    /// Renders it with what `frame` has.
+    pub(super) fn render(&self, frame: &Arc<Frame>) -> Result<Value, Error> {
+        let context = Value::from_dyn_object(Arc::clone(frame));
+        match self {
+            Self::Expression(expression) => expression.eval(context),
+            Self::Template(template) => {
+                let mut text = Limited(Vec::new());
+                template.render_captured_to(context, &mut text)?;
+                let text = String::from_utf8(text.0).expect("a template gives a text");
+                Ok(Value::from(text))
+            }
+        }
+    }
+}
+
+/// How many bytes a template may give. More would be a mistake, and many hosts
+/// have their texts at the same time.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+
+/// What the error of a template is that gives more.
+pub(super) const TOO_LONG: &str = "the template gives more than 64 MiB";
+
+struct Limited(Vec<u8>);
+
+impl std::io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() + bytes.len() > MOST_BYTES {
+            return Err(std::io::Error::other(TOO_LONG));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A condition without the braces that some put around it: they are superfluous,

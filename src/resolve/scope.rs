@@ -5,17 +5,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use minijinja::Environment;
 use minijinja::value::{Serde, Value};
 
 use super::engine;
 use super::inventory::{ALL, Inventory};
+use super::taint::KnownSecrets;
 use crate::credential::vault::Vault;
+use crate::diagnostic::Problem;
 use crate::event::HostName;
 use crate::load::layer::Layer;
-use crate::load::source::{FileId, Sources};
+use crate::load::source::{FileId, Sources, Span};
+
+/// A few wrong names deserve a suggestion; for a hundred thousand it would take
+/// minutes, and nobody reads them.
+const MOST_COMPARISONS: usize = 1_000_000;
 
 /// What every template of a run can see.
 pub struct World {
@@ -32,12 +39,18 @@ pub struct World {
     pub home: PathBuf,
     /// The secrets that references mean.
     pub vault: Arc<Vault>,
+    /// The secrets that are known by now.
+    pub secrets: Arc<KnownSecrets>,
     /// Whether this is the machine that will run it, with its environment, its keys
     /// and its agent; if not, whatever only that machine has is taken for given.
     pub is_runner: bool,
     pub(super) run_id: Arc<str>,
     pub(super) groups: Value,
     names: OnceLock<BTreeSet<String>>,
+    /// How many names may still be compared to find what was meant by a wrong one.
+    comparisons: AtomicUsize,
+    /// Templates that took too many steps on some host, and what is wrong with them.
+    endless: Mutex<Vec<(String, Option<Span>, Problem)>>,
 }
 
 impl World {
@@ -60,6 +73,7 @@ impl World {
         let environment = engine::environment();
         let names = OnceLock::new();
         let vault = Arc::new(Vault::unread());
+        let secrets = Arc::default();
         Self {
             environment,
             inventory,
@@ -68,10 +82,13 @@ impl World {
             project: None,
             home,
             vault,
+            secrets,
             is_runner: true,
             run_id,
             groups,
             names,
+            comparisons: AtomicUsize::new(MOST_COMPARISONS),
+            endless: Mutex::default(),
         }
     }
 
@@ -91,6 +108,49 @@ impl World {
     #[must_use]
     pub fn with_vault(self, vault: Arc<Vault>) -> Self {
         Self { vault, ..self }
+    }
+
+    /// Notes a template that takes too many steps: that is not tried on every host.
+    pub(super) fn note_endless(&self, code: &str, span: Option<Span>, problem: &Problem) {
+        let mut endless = self.endless.lock().unwrap_or_else(|poison| poison.into_inner());
+        endless.push((code.to_owned(), span, problem.clone()));
+    }
+
+    /// What is known to be wrong with a template that takes too many steps.
+    pub(super) fn known_endless(&self, code: &str, span: Option<Span>) -> Option<Problem> {
+        let endless = self.endless.lock().unwrap_or_else(|poison| poison.into_inner());
+        let mut endless = endless.iter();
+        let known = endless.find(|known| known.0 == code && known.1 == span);
+        known.map(|(_, _, problem)| problem.clone())
+    }
+
+    /// Whether another wrong name may be compared with `names` names.
+    pub(super) fn may_compare(&self, names: usize) -> bool {
+        let left = self.comparisons.load(Ordering::Relaxed);
+        self.comparisons.store(left.saturating_sub(names.max(1)), Ordering::Relaxed);
+        left > 0
+    }
+
+    /// The same world over another view of the inventory: the hosts and groups are
+    /// the same, the variables may differ.
+    #[must_use]
+    pub fn with_inventory(&self, inventory: &Arc<Inventory>) -> Self {
+        Self {
+            environment: self.environment.clone(),
+            inventory: Arc::clone(inventory),
+            sources: Arc::clone(&self.sources),
+            extra: self.extra.clone(),
+            home: self.home.clone(),
+            vault: Arc::clone(&self.vault),
+            secrets: Arc::clone(&self.secrets),
+            run_id: Arc::clone(&self.run_id),
+            groups: self.groups.clone(),
+            project: self.project.clone(),
+            is_runner: self.is_runner,
+            names: OnceLock::new(),
+            comparisons: AtomicUsize::new(MOST_COMPARISONS),
+            endless: Mutex::default(),
+        }
     }
 
     /// Whether some host of the inventory has a variable of this name.

@@ -9,12 +9,13 @@ use super::frame::{Frame, poison};
 use super::lazy::LazyMap;
 use super::render::Miss;
 use crate::diagnostic::Problem;
+use crate::event::HostName;
 use crate::load::decode::is_template;
 use crate::load::node::{Kind, Node};
 
 /// How many variables may be rendered within each other. More is a mistake, and
 /// would end in the stack's end.
-const DEEPEST: usize = 24;
+const DEEPEST: usize = 40;
 
 impl Frame {
     /// A variable's value, rendered in this frame. A mapping is rendered entry by
@@ -25,7 +26,7 @@ impl Frame {
             return self.fail(Problem::new(error, node.span));
         }
         match &node.kind {
-            _ if !has_template(node) => Value::from(Serde(node.to_json())),
+            _ if !has_template(node) => self.leaf(Value::from(Serde(node.to_json()))),
             Kind::Map(map) => Value::from_object(LazyMap::new(self, name, map)),
             _ => self.guarded(name, node),
         }
@@ -34,22 +35,15 @@ impl Frame {
     /// Renders a variable, unless it is being rendered already.
     fn guarded(self: &Arc<Self>, name: &str, node: &Node) -> Value {
         let entry = (Arc::clone(&self.scope.host), name.to_owned());
-        let recursion = {
+        let endless = {
             let mut state = self.state();
-            let known = state.stack.iter().position(|outer| *outer == entry);
-            match known.or_else(|| (state.stack.len() >= DEEPEST).then_some(0)) {
-                Some(at) => {
-                    let names = state.stack[at..].iter().chain([&entry]).map(|(_, name)| &**name);
-                    Some(names.collect::<Vec<_>>().join(" → "))
-                }
-                None => {
-                    state.stack.push(entry);
-                    None
-                }
+            let endless = endless(&state.stack, &entry);
+            if endless.is_none() {
+                state.stack.push(entry);
             }
+            endless
         };
-        if let Some(path) = recursion {
-            let error = ResolveError::Recursion { name: name.to_owned(), path };
+        if let Some(error) = endless {
             return self.fail(Problem::new(error, node.span));
         }
         let rendered = self.node(node);
@@ -89,9 +83,25 @@ impl Frame {
                 });
                 pairs.collect::<Result<Vec<_>, _>>().map(Value::from_pairs)
             }
-            _ => Ok(Value::from(Serde(node.to_json()))),
+            _ => Ok(self.leaf(Value::from(Serde(node.to_json())))),
         }
     }
+}
+
+/// What keeps a variable from being rendered within those of `stack`.
+fn endless(stack: &[(HostName, String)], entry: &(HostName, String)) -> Option<ResolveError> {
+    let name = entry.1.clone();
+    if let Some(at) = stack.iter().position(|outer| outer == entry) {
+        let names = stack[at..].iter().chain([entry]).map(|(_, name)| &**name);
+        let path = names.collect::<Vec<_>>().join(" → ");
+        return Some(ResolveError::Recursion { name, path });
+    }
+    if stack.len() < DEEPEST {
+        return None;
+    }
+    let [(_, first), .., (_, last)] = stack else { return None };
+    let path = format!("{first} → … → {last} → {name}");
+    Some(ResolveError::TooDeep { name, depth: stack.len() + 1, path })
 }
 
 fn has_template(node: &Node) -> bool {

@@ -18,7 +18,6 @@ use super::frame::Frame;
 use super::render::Pending;
 use crate::credential::vault::{Answer, DEFAULT_MOUNT, Fields, Reference, VaultError};
 use crate::diagnostic::Problem;
-use crate::secret::MASK;
 
 /// What a value waits for that depends on a secret, where no secrets are read.
 const UNREAD: &str = "reading secrets";
@@ -41,7 +40,7 @@ pub(super) fn vault(state: &State<'_, '_>, path: &str, options: Kwargs) -> Resul
         }
         Ok((Answer::Unread, _)) => {
             frame.note_unread(true);
-            Ok(Value::from_object(UnreadFields))
+            Ok(Value::from_object(UnreadFields(frame)))
         }
         Err(error) => {
             // It is placed by the text that asks for the secret.
@@ -72,7 +71,13 @@ impl Object for SecretFields {
         if value.is_none() {
             self.frame.note_missing(self.fields.missing(name, &self.reference));
         }
-        value.map(|value| Value::from(Serde(value)))
+        let vault = &self.frame.scope.world.vault;
+        if !vault.is_login_name(&self.reference, name) {
+            for secret in value.iter().flat_map(|value| Fields::secrets_in(value)) {
+                self.frame.scope.world.secrets.learn(&secret);
+            }
+        }
+        value.map(|value| self.frame.leaf(Value::from(Serde(value))))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -82,7 +87,7 @@ impl Object for SecretFields {
 
 /// A secret that is not read: every field that is asked for is there.
 #[derive(Debug)]
-struct UnreadFields;
+struct UnreadFields(Arc<Frame>);
 
 impl Object for UnreadFields {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
@@ -90,7 +95,7 @@ impl Object for UnreadFields {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        key.as_str().map(|_| Value::from(MASK))
+        key.as_str().map(|_| self.0.unread_leaf())
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -103,6 +108,13 @@ impl Frame {
     #[must_use]
     pub fn unread() -> Pending {
         Pending(UNREAD.into())
+    }
+
+    /// Notes that the value asked for last is no template, and depends on nothing.
+    pub(super) fn note_literal(&self) {
+        let mut state = self.state();
+        state.unread = false;
+        state.trace.begin();
     }
 
     /// Notes whether a secret was used that is not read.

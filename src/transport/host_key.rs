@@ -50,11 +50,13 @@ pub(super) fn check(
             match known_hosts.remember(&spec.host, spec.port, key) {
                 Ok(verdict) => verdict,
                 Err(error) => {
-                    return Ok(Some(format!(
-                        "the host key of `{}` was accepted but cannot be saved in `{}`: {error}",
-                        spec.address(),
-                        known_hosts.file().display()
-                    )));
+                    return Ok(known_hosts.is_first_complaint().then(|| {
+                        format!(
+                            "the host key of `{}` was accepted but cannot be saved in `{}`: {error}; the same goes for every other host that is new in this run",
+                            spec.address(),
+                            known_hosts.file().display()
+                        )
+                    }));
                 }
             }
         }

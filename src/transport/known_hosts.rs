@@ -7,6 +7,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ pub(super) struct KnownHosts {
     user: Vec<PathBuf>,
     system: Vec<PathBuf>,
     state: OnceLock<RwLock<State>>,
+    /// Whether it was told that newcomers cannot be saved.
+    complained: AtomicBool,
 }
 
 /// What the files say about a host and the key that it presents.
@@ -66,7 +69,7 @@ struct ReadSoFar {
 impl KnownHosts {
     /// The user's files, of which the first takes newcomers, and the system's.
     pub(super) fn new(user: Vec<PathBuf>, system: Vec<PathBuf>) -> Self {
-        Self { user, system, state: OnceLock::new() }
+        Self { user, system, state: OnceLock::new(), complained: AtomicBool::new(false) }
     }
 
     /// What is known about `host` at `port`, which presents `key`.
@@ -77,6 +80,12 @@ impl KnownHosts {
     /// The types of the keys that are known for `host` at `port`.
     pub(super) fn key_types(&self, host: &str, port: u16) -> Vec<String> {
         self.state().index.key_types(host, port)
+    }
+
+    /// Whether this is the first time that a newcomer cannot be saved: what keeps one
+    /// from being saved keeps all.
+    pub(super) fn is_first_complaint(&self) -> bool {
+        !self.complained.swap(true, Ordering::Relaxed)
     }
 
     /// The file that takes newcomers.

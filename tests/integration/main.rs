@@ -20,6 +20,7 @@ mod fleet;
 #[path = "../lab/mod.rs"]
 mod in_process;
 mod in_process_works;
+mod inventory;
 mod jump;
 #[expect(clippy::allow_attributes, reason = "whether all of the lab is used varies")]
 #[allow(dead_code, unused_imports, reason = "the lab offers more than today's tests need")]
@@ -29,6 +30,7 @@ mod project;
 mod schemas;
 mod secrets;
 mod tasks;
+mod together;
 mod transfer;
 mod usage;
 mod vault;

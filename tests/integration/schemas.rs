@@ -67,8 +67,12 @@ fn every_playbook_and_inventory_here_is_valid() {
         if path.extension().is_none_or(|extension| extension != "yml") {
             continue;
         }
-        let value = yaml(&path);
+        let mut value = yaml(&path);
         let name = path.display().to_string();
+        // What playbooks import there is tasks.
+        if path.parent().is_some_and(|parent| parent.ends_with("playbooks/tasks")) {
+            value = json!([{ "hosts": "all", "tasks": value }]);
+        }
         let is_inventory = value.as_object().is_some_and(|map| {
             map.values().any(|group| group.get("hosts").or(group.get("children")).is_some())
         });

@@ -2,6 +2,7 @@
 //! repeats it, not by an excerpt of the file that has it.
 
 mod files;
+mod playbooks;
 mod runs;
 
 use std::fs;

@@ -70,9 +70,14 @@ impl Fields {
     /// Every text and number in the fields, whatever their depth, except in those
     /// at the top that hold a login name.
     pub(super) fn secrets(&self, is_name: impl Fn(&str) -> bool) -> Vec<Secret> {
-        let mut secrets = Vec::new();
         let fields = self.0.iter().filter(|(name, _)| !is_name(name));
-        let mut rest: Vec<&Value> = fields.map(|(_, value)| value).collect();
+        fields.flat_map(|(_, value)| Self::secrets_in(value)).collect()
+    }
+
+    /// Every text and number in a value, whatever its depth.
+    pub(crate) fn secrets_in(value: &Value) -> Vec<Secret> {
+        let mut secrets = Vec::new();
+        let mut rest = vec![value];
         while let Some(value) = rest.pop() {
             match value {
                 Value::String(text) => secrets.push(Secret::new(text)),

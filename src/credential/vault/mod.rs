@@ -109,6 +109,13 @@ impl Vault {
         self.known().names.insert((reference.clone(), field.to_owned()));
     }
 
+    /// Whether a field is known to hold a login name.
+    #[must_use]
+    pub fn is_login_name(&self, reference: &Reference, field: &str) -> bool {
+        field == fields::USERNAME
+            || self.known().names.contains(&(reference.clone(), field.to_owned()))
+    }
+
     /// Every value read so far that must not be shown: all but login names.
     #[must_use]
     pub fn secrets(&self) -> Vec<Secret> {

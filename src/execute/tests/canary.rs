@@ -233,7 +233,7 @@ fn a_password_that_shows_up_late_is_on_trial_too() {
     let late = |host: &'static str| {
         let resolve = move |_: &_| {
             let steps = vec![with_sudo("wrong", step(host, &["ok"]))];
-            Ok(Resolution::Steps { steps, secrets: vec![] })
+            Ok(Resolution::Steps { steps, warnings: vec![] })
         };
         let early = task("a", Ready(vec![step(host, &["ok"])]));
         (host, vec![early, task("b", later(resolve))])
@@ -314,7 +314,7 @@ proptest! {
             };
             let late = make("ok");
             let resolve = move |_: &_| {
-                Ok(Resolution::Steps { steps: vec![late.clone()], secrets: vec![] })
+                Ok(Resolution::Steps { steps: vec![late.clone()], warnings: vec![] })
             };
             (host, vec![ignoring("a", Ready(vec![make(word)])), task("b", later(resolve))])
         };

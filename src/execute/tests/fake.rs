@@ -340,26 +340,31 @@ pub(super) fn step(host: &str, commands: &[&str]) -> Step {
 
 /// A step that uploads to `remote_path` on `host`.
 pub(super) fn upload(host: &str, remote_path: &str) -> Step {
-    Step {
-        action: Action::FileTransfer(TransferSpec {
-            operation: TransferOperation::Upload,
-            local_path: "/l".into(),
-            local_path_shown: "l".to_owned(),
-            content: None,
-            remote_path: remote_path.to_owned(),
-            resume: false,
-            chunk_size: 32768,
-            timeout: None,
-            mode: None,
-            create_dirs: false,
-            verify: true,
-            recursive: false,
-            owner: None,
-            group: None,
-            sudo: None,
-            pty: false,
-        }),
-        ..step(host, &[])
+    let spec = TransferSpec { remote_path: remote_path.to_owned(), ..download("/l".as_ref()) };
+    let spec = TransferSpec { operation: TransferOperation::Upload, ..spec };
+    Step { action: Action::FileTransfer(spec), ..step(host, &[]) }
+}
+
+/// A download to `local_path`.
+pub(in crate::execute) fn download(local_path: &std::path::Path) -> TransferSpec {
+    let name = local_path.file_name().unwrap_or_default();
+    TransferSpec {
+        operation: TransferOperation::Download,
+        local_path: local_path.to_owned(),
+        local_path_shown: name.to_string_lossy().into_owned(),
+        content: None,
+        remote_path: "/r".to_owned(),
+        resume: false,
+        chunk_size: 32768,
+        timeout: None,
+        mode: None,
+        create_dirs: false,
+        verify: true,
+        recursive: false,
+        owner: None,
+        group: None,
+        sudo: None,
+        pty: false,
     }
 }
 
@@ -407,10 +412,15 @@ fn with_header(name: &str, body: TaskBody, ignore_errors: bool) -> PlannedTask {
             action: ActionKind::Command,
             register: Some(name.into()),
             ignore_errors,
+            role: Role::Task,
+            run_once: false,
+            tags: Arc::default(),
         }),
         name: name.into(),
         ttl: None,
+        no_log: false,
         body,
+        notify: Notify::default(),
     }
 }
 
@@ -429,5 +439,5 @@ pub(super) fn play<'h>(
     let tasks = lanes
         .first()
         .map_or_else(Vec::new, |lane| lane.tasks.iter().map(|task| task.header.clone()).collect());
-    PlannedPlay { name: "play".into(), tasks, lanes }
+    PlannedPlay { name: "play".into(), tasks, lanes, pace: Pace::default() }
 }

@@ -1,7 +1,8 @@
 mod canary;
 mod conduct;
-mod fake;
+pub(super) mod fake;
 mod property;
+mod together;
 
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
@@ -11,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
-use crate::event::{Outcome, Source, TaskRecord};
+use crate::event::{CENSORED, Outcome, Source, TaskRecord};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::model::{PlannedTask, Resolution, Step, TaskBody};
 use crate::plan::spec::{Action, QueueStrategy};
@@ -150,7 +151,7 @@ fn a_connection_learns_truthfully_whether_more_commands_follow() {
     let skipped = Step { skip: true, ..step("web", &["ok never"]) };
     let other = Step { connection: login("you", "web"), ..step("web", &["ok 5"]) };
     let resolve =
-        |_: &_| Ok(Resolution::Steps { steps: vec![step("web", &["ok 7"])], secrets: vec![] });
+        |_: &_| Ok(Resolution::Steps { steps: vec![step("web", &["ok 7"])], warnings: vec![] });
     tell(
         &fake,
         vec![(
@@ -261,7 +262,7 @@ fn an_ignored_failure_stays_a_failure_and_the_host_goes_on() {
 }
 
 #[test]
-fn an_unreachable_host_that_is_ignored_is_tried_again() {
+fn that_a_host_is_unreachable_cannot_be_ignored() {
     let fake = Fake::default();
     let told = tell(
         &fake,
@@ -274,19 +275,18 @@ fn an_unreachable_host_that_is_ignored_is_tried_again() {
         )],
     );
     assert_eq!(
-        told[2..6],
+        told[2..5],
         [
             "flaky a started",
-            "flaky a unreachable (ignored) ConnectRefused: `flaky` refused",
-            "flaky b started",
-            r#"flaky b changed [ok → "" 0]"#,
+            "flaky a unreachable ConnectRefused: `flaky` refused",
+            "flaky b cancelled Cancelled: not run, because `a` failed",
         ]
     );
-    assert_eq!(fake.log()[..2], ["connect me@flaky"; 2]);
+    assert_eq!(fake.log(), ["connect me@flaky"]);
 }
 
 #[test]
-fn after_a_lost_connection_nothing_else_of_the_task_runs_and_the_next_reconnects() {
+fn after_a_lost_connection_nothing_else_runs_though_errors_are_ignored() {
     let fake = Fake::default();
     let told = tell(
         &fake,
@@ -299,17 +299,13 @@ fn after_a_lost_connection_nothing_else_of_the_task_runs_and_the_next_reconnects
         )],
     );
     assert_eq!(
-        told[3..6],
+        told[3..5],
         [
-            r#"web a unreachable (ignored) [lose half → "half" -] ConnectionLost: gone; it may still be running; the command after it did not run"#,
-            "web b started",
-            r#"web b changed [ok → "" 0]"#,
+            r#"web a unreachable [lose half → "half" -] ConnectionLost: gone; it may still be running; the command after it did not run"#,
+            "web b cancelled Cancelled: not run, because `a` failed",
         ]
     );
-    assert_eq!(
-        fake.log(),
-        ["connect me@web", "lose half +", "close me@web", "connect me@web", "ok", "close me@web"]
-    );
+    assert_eq!(fake.log(), ["connect me@web", "lose half +", "close me@web"]);
 }
 
 #[test]
@@ -625,13 +621,16 @@ fn a_sink_that_panics_stops_the_run_instead_of_hanging_it() {
 #[test]
 fn everything_that_leaves_is_masked_and_registered_results_are_not() {
     let seen = Arc::new(Mutex::new(None));
+    let redactor = Arc::new(Redactor::new([&Secret::new("hunter22")]));
     let peek = {
         let seen = seen.clone();
+        let redactor = Arc::clone(&redactor);
         later(move |registered| {
             *seen.lock().unwrap() =
                 registered.get("hunter22 a").map(|value| value["output"].clone());
             let steps = vec![step("warn", &["ok learned-late"])];
-            Ok(Resolution::Steps { steps, secrets: vec![Secret::new("learned-late")] })
+            redactor.learn([&Secret::new("learned-late")]);
+            Ok(Resolution::Steps { steps, warnings: vec!["of learned-late".to_owned()] })
         })
     };
     let looped = Step { item: Some(json!(["hunter22"])), ..step("warn", &["ok hunter22"]) };
@@ -649,10 +648,7 @@ fn everything_that_leaves_is_masked_and_registered_results_are_not() {
         ),
         task("e", Skipped),
     ];
-    let options = ExecuteOptions {
-        redactor: Arc::new(Redactor::new([&Secret::new("hunter22")])),
-        ..options(1)
-    };
+    let options = ExecuteOptions { redactor, ..options(1) };
     let plan =
         Plan { warnings: vec!["hunter22".to_owned()], ..plan(vec![play([("warn", tasks)])]) };
     let events = run_with(&Fake::default(), &options, &plan);
@@ -670,6 +666,66 @@ fn everything_that_leaves_is_masked_and_registered_results_are_not() {
         .collect();
     assert!(!text.contains("hunter") && !text.contains("learned"), "{text}");
     assert!(text.contains(&format!("`fail {}***`", "x".repeat(50))), "{text}");
+}
+
+#[test]
+fn what_a_task_with_no_log_says_is_kept_for_templates_only() {
+    let seen = Arc::new(Mutex::new(None));
+    let peek = {
+        let seen = seen.clone();
+        later(move |registered| {
+            *seen.lock().unwrap() = registered.get("a").map(|value| value["output"].clone());
+            Ok(Resolution::Skipped)
+        })
+    };
+    let hushed = |task: PlannedTask| PlannedTask { no_log: true, ..task };
+    let item = Step { item: Some(json!("quiet")), ..step("web", &["ok quiet"]) };
+    let wrong = Failure::new(ErrorCode::TemplateFailed, "bad quiet").with_help("say quiet");
+    let tasks = vec![
+        hushed(task("a", Ready(vec![item]))),
+        task("b", peek),
+        hushed(ignoring("c", Ready(vec![step("web", &["fail quiet"])]))),
+        hushed(ignoring("d", later(move |_| Err(wrong.clone())))),
+        hushed(task("e", Ready(vec![upload("web", "/quiet")]))),
+        hushed(task("f", Ready(vec![step("flaky", &["quiet"])]))),
+    ];
+    let events = run_with(&Fake::default(), &options(1), &plan(vec![play([("web", tasks)])]));
+    let text = serde_json::to_string(&events).unwrap();
+    assert!(!text.contains("quiet"), "{text}");
+    assert_eq!(*seen.lock().unwrap(), Some(json!("quiet")));
+    let told = records(&events);
+    let result = &told[0].results[0];
+    assert_eq!((&*result.command, &*result.output, &*result.error), (CENSORED, CENSORED, CENSORED));
+    assert_eq!((result.item.clone(), result.exit_status), (Some(json!(CENSORED)), Some(0)));
+    let failures = [2, 3, 5].map(|at| told[at].error.clone().unwrap());
+    assert_eq!(failures[0], Failure::new(ErrorCode::CommandFailed, CENSORED));
+    assert_eq!(failures[1], Failure::new(ErrorCode::TemplateFailed, CENSORED));
+    assert_eq!(failures[2].message, "`flaky` refused", "this says nothing of the task");
+    assert_eq!(told[4].results[0].transfer.as_ref().unwrap().remote_path, CENSORED);
+}
+
+#[test]
+fn a_local_path_that_another_host_writes_fails_before_anything_is_written() {
+    let fake = Fake::default();
+    let step = |host: &str| Step {
+        action: Action::FileTransfer(download(std::path::Path::new("/nowhere/shared"))),
+        ..step(host, &[])
+    };
+    let deferred = |host: &'static str| {
+        let step = step(host);
+        later(move |_| Ok(Resolution::Steps { steps: vec![step.clone()], warnings: vec![] }))
+    };
+    let plays = vec![
+        play([("a", vec![task("get", deferred("a")), task("again", deferred("a"))])]),
+        play([("b", vec![task("get", deferred("b"))])]),
+    ];
+    let events = run_with(&fake, &options(1), &plan(plays));
+    let outcomes: Vec<Outcome> = records(&events).iter().map(|record| record.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Changed, Outcome::Changed, Outcome::Failed]);
+    let error = records(&events)[2].error.clone().unwrap();
+    assert_eq!(error.code, ErrorCode::TransferFailed);
+    assert!(error.message.contains("`shared`") && error.message.contains("`a`"), "{error}");
+    assert_eq!(fake.log().iter().filter(|line| line.starts_with("transfer")).count(), 2);
 }
 
 #[test]

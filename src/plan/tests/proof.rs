@@ -121,9 +121,22 @@ fn variables_cannot_run_in_circles() {
     assert!(circle("{ a: ['{{ a }}'] }", "{{ a }}").contains("a → a"));
     // A chain that merely is too long ends as well, before the stack does.
     let chain: Vec<String> = (0..200).map(|at| format!("v{at}: '{{{{ v{} }}}}'", at + 1)).collect();
-    assert!(
-        circle(&format!("{{ {} }}", chain.join(", ")), "{{ v0 }}").contains("defined by itself")
-    );
+    let told = circle(&format!("{{ {} }}", chain.join(", ")), "{{ v0 }}");
+    assert!(told.contains("is 41 variables deep: v0 → … → v39 → v40"), "{told}");
+}
+
+#[test]
+fn forty_variables_deep_is_fine_on_the_stack_of_a_worker() {
+    let chain: Vec<String> = (0..39).map(|at| format!("v{at}: 'x{{{{ v{} }}}}'", at + 1)).collect();
+    let vars = format!("{{ {}, v39: 'p{{{{ v40 }}}}', v40: w }}", chain.join(", "));
+    let run = move || {
+        let playbook = format!(
+            "- hosts: web-01\n  vars: {vars}\n  driver_args: {{ sudo_password: \"{{{{ v0 }}}}\" }}\n  tasks:\n    - {{ config: id, driver_args: {{ sudo: true }} }}\n    - command: \"{{{{ v0 }}}}\"\n"
+        );
+        Case { inventory: INVENTORY, playbook: &playbook, ..Case::default() }.plan().is_ok()
+    };
+    let worker = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(run).unwrap();
+    assert!(worker.join().unwrap());
 }
 
 #[test]
@@ -176,4 +189,38 @@ fn nothing_that_is_no_command_runs() {
         let errors = tasks(&format!("- command: {command}\n")).unwrap_err();
         assert!(errors[0].contains(message), "{command}: {errors:?}");
     }
+}
+
+#[test]
+fn two_hosts_cannot_download_to_one_file_in_two_plays_either() {
+    let play = |host: &str, path: &str| {
+        format!(
+            "- hosts: {host}\n  tasks:\n    - file_transfer: {{ operation: download, local_path: {path}, remote_path: /x }}\n"
+        )
+    };
+    let plan = |first: &str, second: &str| {
+        let playbook = play("web-01", first) + &play(second, "out/./b/../a");
+        Case { inventory: INVENTORY, playbook: &playbook, ..Case::default() }.plan()
+    };
+    let errors = plan("out/a", "web-02").unwrap_err();
+    assert!(errors[0].starts_with("2 downloads would write the one local file"), "{errors:?}");
+    assert!(errors[0].ends_with("playbook.yml:6)"), "{errors:?}");
+    assert!(plan("out/a", "web-01").is_ok());
+    assert!(plan("out/b", "web-02").is_ok());
+}
+
+#[test]
+fn suggestions_for_wrong_names_come_to_an_end() {
+    let vars: String = (0..2000).map(|at| format!("    name_{at}: 1\n")).collect();
+    let tasks: String =
+        (0..600).map(|at| format!("    - command: \"{{{{ nam_{at} }}}}\"\n")).collect();
+    let playbook = format!("- hosts: web-01\n  vars:\n{vars}  tasks:\n{tasks}");
+    let sources = Arc::new(Sources::default());
+    let dir = tempfile::tempdir().unwrap();
+    let case = Case { inventory: INVENTORY, playbook: &playbook, ..Case::default() };
+    let problems = case.plan_in(&sources, dir.path()).unwrap_err();
+    assert_eq!(problems.len(), 600);
+    let advice: Vec<String> = problems.iter().filter_map(Problem::advice).collect();
+    assert!(advice[0].contains("did you mean"), "{}", advice[0]);
+    assert!(!advice[599].contains("did you mean"), "{}", advice[599]);
 }

@@ -228,7 +228,7 @@ fn hosts_may_be_a_list_and_a_template() {
             lanes.map(|lane| lane.host.to_string()).collect::<Vec<_>>()
         })
     };
-    assert_eq!(hosts("[web-02, web-01]", &[]).unwrap(), ["web-01", "web-02"]);
+    assert_eq!(hosts("[web-02, web-01]", &[]).unwrap(), ["web-02", "web-01"]);
     assert_eq!(hosts("[web, '!web-01']", &[]).unwrap(), ["web-02"]);
     assert_eq!(hosts("\"{{ target }}\"", &["target=web-0*:!web-02"]).unwrap(), ["web-01"]);
     assert!(hosts("\"{{ target }}\"", &["target="]).is_err());

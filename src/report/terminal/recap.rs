@@ -87,7 +87,10 @@ impl Recap {
             .filter(|(_, host)| everyone || host.outcome != HostOutcome::Ok)
             .collect();
         if listed.is_empty() {
-            return format!("✓ all {} ok\n", counted(self.hosts.len(), "host"));
+            return match self.hosts.len() {
+                1 => "✓ 1 host ok\n".to_owned(),
+                more => format!("✓ all {} ok\n", counted(more, "host")),
+            };
         }
         let names: Vec<_> = listed.iter().map(|(name, _)| harmless(name)).collect();
         let cells: usize = occurring.iter().map(|kind| cell_width(*kind)).sum();

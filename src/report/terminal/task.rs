@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::palette::{ADDED, BOLD, DIM, HELP, Kind, REMOVED, STDERR};
 use super::text::{counted, cut, duration, harmless, output_lines, padded, width, wrapped};
 use super::{Verbosity, View};
-use crate::event::{CommandResult, TRANSFER_COMMAND, TaskRecord};
+use crate::event::{CommandResult, Outcome, TRANSFER_COMMAND, TaskRecord, is_handler};
 
 /// How many of the last lines of a failed command's output to show.
 const TAIL: usize = 6;
@@ -21,6 +21,10 @@ impl View {
             return String::new();
         }
         let verbose = self.options.verbosity == Verbosity::Verbose;
+        // A handler that nothing has notified is the usual case and no news.
+        if record.outcome == Outcome::Skipped && is_handler(&record.id) && !verbose {
+            return String::new();
+        }
         let excerpt = match (&record.note, record.error.is_none() && !verbose) {
             (Some(note), _) => harmless(note).into_owned(),
             (None, true) => excerpt(&record.results),

@@ -172,7 +172,7 @@ impl Drop for LabHandle {
 }
 
 /// A temporary directory whose name tells which process it belongs to.
-fn directory(purpose: &str) -> TempDir {
+pub(crate) fn directory(purpose: &str) -> TempDir {
     let prefix = format!("{}{}-{purpose}-", guard::DIRECTORY_PREFIX, process::id());
     tempfile::Builder::new().prefix(&prefix).tempdir().unwrap()
 }

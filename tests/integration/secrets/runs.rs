@@ -281,7 +281,7 @@ fn the_process_lists_show_no_secret() {
 }
 
 /// Looks for secrets in the command line of every process; returns how many.
-fn look_at_processes(secrets: &Secrets) -> usize {
+pub(super) fn look_at_processes(secrets: &Secrets) -> usize {
     let mut seen = 0;
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();

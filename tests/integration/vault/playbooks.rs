@@ -148,9 +148,12 @@ fn check_and_plan_need_no_vault() {
         sshoal.args([command, "p.yml", "-i", "h,"])
     };
     for playbook in [playbook, &plain] {
-        sshoal("check", playbook).status(0).stderr("").run();
+        let checked = sshoal("check", playbook).status(0).run();
+        assert_eq!(checked.stderr.matches("plan::secret_in_command").count(), 1);
     }
-    let shown = sshoal("plan", &plain).status(0).stderr("").run().stdout;
+    let planned = sshoal("plan", &plain).status(0).run();
+    assert!(planned.stderr.contains("plan::secret_in_command"), "{}", planned.stderr);
+    let shown = planned.stdout;
     assert!(shown.contains("sudo $ echo ***\n"), "{shown}");
     assert!(shown.contains("<known after: reading secrets>"), "{shown}");
     let shown = sshoal("plan", &plain).args(["-o", "json"]).status(0).run().stdout;

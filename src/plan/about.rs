@@ -1,0 +1,72 @@
+//! What a task is called and how its result is treated, on one host.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::task::HostTask;
+use crate::diagnostic::Problem;
+use crate::load::decode::{At, Templated};
+use crate::resolve::frame::Frame;
+use crate::resolve::render::Miss;
+
+impl HostTask {
+    /// What the task sees besides results, for what is not part of its steps.
+    fn outline(&self) -> Arc<Frame> {
+        let scope = Arc::clone(&self.base.scope);
+        let pending = Arc::clone(&self.pending);
+        let frame = Frame::new(scope, self.layer.clone(), pending, BTreeMap::new());
+        let item = self.raw.value.loop_items.as_ref().map(|_| "item".to_owned());
+        frame.with_maybe(self.asked_for().into_iter().chain(item))
+    }
+
+    pub(super) fn asked_for(&self) -> Vec<String> {
+        let conditions = self.raw.value.when.iter().flat_map(At::each);
+        conditions.flat_map(|at| Frame::asked_for(&at.value)).collect()
+    }
+
+    /// The task's name on this host; `None` when it waits for a result.
+    pub(super) fn name(&self, problems: &mut Vec<Problem>) -> Option<Arc<str>> {
+        let at = self.raw.value.name.as_ref()?;
+        match self.outline().value(at, "`name`") {
+            Ok(name) => Some(name.into()),
+            Err(Miss::Pending(_)) => None,
+            Err(Miss::Problem(problem)) => {
+                problems.push(problem.on_host(&self.base.scope.host));
+                None
+            }
+        }
+    }
+
+    /// How long the result is kept.
+    pub(super) fn ttl(&self, problems: &mut Vec<Problem>) -> Option<Duration> {
+        let at = self.options().ttl?;
+        match self.outline().value(&at, "`ttl`") {
+            Ok(seconds) => Some(Duration::from_secs(seconds)),
+            Err(Miss::Pending(_)) => None,
+            Err(Miss::Problem(problem)) => {
+                problems.push(problem.on_host(&self.base.scope.host));
+                None
+            }
+        }
+    }
+
+    /// Whether nothing that the task says may be shown. What is not known yet, or
+    /// not worth knowing because the task is skipped, counts as true.
+    pub(super) fn no_log(&self, is_skipped: bool, problems: &mut Vec<Problem>) -> bool {
+        let Some(at) = &self.raw.value.no_log else { return false };
+        match &at.value {
+            Templated::Value(no_log) => return *no_log,
+            Templated::Template(_) if is_skipped => return true,
+            Templated::Template(_) => {}
+        }
+        match self.outline().value(at, "`no_log`") {
+            Ok(no_log) => no_log,
+            Err(Miss::Pending(_)) => true,
+            Err(Miss::Problem(problem)) => {
+                problems.push(problem.on_host(&self.base.scope.host));
+                true
+            }
+        }
+    }
+}

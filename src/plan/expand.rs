@@ -1,0 +1,83 @@
+//! Expands all the work of a run, play by play.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::model::PlannedPlay;
+use super::play::Known;
+use super::warning::PlanWarning;
+use super::{Planner, Work};
+use crate::diagnostic::Problem;
+use crate::load::PlaybookContent;
+use crate::resolve::inventory::Inventory;
+
+/// Plays expanded over their hosts.
+pub(super) struct Expanded {
+    pub(super) plays: Vec<PlannedPlay>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+    /// Whether there are plays, which need an inventory.
+    pub(super) has_plays: bool,
+}
+
+impl Planner {
+    /// Expands all work; everything that is wrong with any of it is found.
+    ///
+    /// `beside` has the inventory as it is for playbooks of some directories.
+    pub(super) fn expand(
+        &mut self,
+        work: Work<'_>,
+        has_inventory: bool,
+        beside: &HashMap<PathBuf, Arc<Inventory>>,
+    ) -> Expanded {
+        let whole = Arc::clone(&self.world);
+        let mut known = Known::new();
+        let mut plays = Vec::new();
+        let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+        let mut has_plays = false;
+        match work {
+            Work::Requests(name, requests) => {
+                plays.push(self.requests(1, name, requests, &mut known, &mut problems));
+            }
+            Work::Playbooks(playbooks) => {
+                let mut number = 0;
+                for playbook in playbooks {
+                    let directory = whole.sources.get(playbook.file).directory.clone();
+                    self.world = match beside.get(&directory) {
+                        Some(inventory) => Arc::new(whole.with_inventory(inventory)),
+                        None => Arc::clone(&whole),
+                    };
+                    match &playbook.content {
+                        PlaybookContent::Requests(requests) => {
+                            number += 1;
+                            let name = self.world.sources.get(playbook.file).name.clone();
+                            let play =
+                                self.requests(number, &name, requests, &mut known, &mut problems);
+                            plays.push(play);
+                        }
+                        PlaybookContent::Plays(raw) => {
+                            has_plays = true;
+                            for play in raw.iter().filter(|_| has_inventory) {
+                                number += 1;
+                                let planned = self.play(number, play, &mut known, &mut problems);
+                                if let Some(empty) =
+                                    planned.as_ref().filter(|it| it.lanes.is_empty())
+                                {
+                                    let warning = PlanWarning::NoHosts { play: empty.name.clone() };
+                                    let span =
+                                        play.value.hosts.as_ref().and_then(|hosts| hosts.span);
+                                    warnings.push(Problem::new(warning, span));
+                                }
+                                plays.extend(planned);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        self.world = whole;
+        std::mem::take(&mut *self.downloads()).check(&mut problems);
+        Expanded { plays, problems, warnings, has_plays }
+    }
+}
