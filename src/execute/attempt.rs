@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use super::censor::censored_result;
 use super::connections::shared;
 use super::lane::HostState;
-use super::record::{censored_result, masked_result, of_execution, of_transfer, value_of};
+use super::record::{masked_result, of_execution, of_transfer, value_of};
 use super::verdict::{Faults, ends_task, of_status, outcome_of};
 use super::watch::Watch;
 use super::{Context, RunMode};

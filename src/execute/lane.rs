@@ -11,15 +11,13 @@ use rayon::ScopeFifo;
 use super::attempt::{Attempt, Gathered};
 use super::barrier::Barrier;
 use super::canary::Credential;
+use super::censor::{censored_failure, censored_note};
 use super::conclusion::Conclusion;
 use super::connections::Connections;
 use super::guard::guarded;
 use super::known::Known;
 use super::parking::{CloseOnPanic, Parking};
-use super::record::{
-    censored_failure, censored_note, joined, masked, masked_failure, masked_name, now, registered,
-    seconds,
-};
+use super::record::{joined, masked, masked_failure, masked_name, now, registered, seconds};
 use super::together::Part;
 use super::verdict::outcome_of;
 use super::{Context, retry};

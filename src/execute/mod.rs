@@ -24,6 +24,7 @@ use crate::transport::{Cancel, Connector};
 mod attempt;
 mod barrier;
 mod canary;
+mod censor;
 mod check;
 mod conclusion;
 mod connections;

@@ -1,10 +1,12 @@
 //! What the types of plays and tasks cannot say: which keys exclude each other,
 //! and which belong together.
 
+mod transfer;
+
 use super::decode::{At, Decoder, OneOrMany, Templated};
 use super::error::LoadError;
 use super::playbook::{RawPlay, RawTask, is_variable_name};
-use super::request::{Commands, FileTransfer};
+use super::request::Commands;
 use super::{handlers, import};
 use crate::transfer::TRANSFER_COMMAND;
 
@@ -175,7 +177,7 @@ pub(super) fn task(task: &At<RawTask>, decoder: &mut Decoder) {
         _ => {}
     }
     if let Some(transfer) = transfer {
-        check_transfer(transfer, decoder);
+        transfer::check(transfer, decoder);
     }
     check_own_args(raw, transfer.is_some(), decoder);
     check_rest(raw, decoder);
@@ -232,27 +234,6 @@ fn check_script(raw: &RawTask, decoder: &mut Decoder) {
         check_sudo(raw, decoder);
     }
     check_rest(raw, decoder);
-}
-
-fn check_transfer(transfer: &At<FileTransfer>, decoder: &mut Decoder) {
-    let value = &transfer.value;
-    let required = [
-        ("operation", value.operation.is_none()),
-        ("local_path", value.local_path.is_none()),
-        ("remote_path", value.remote_path.is_none()),
-    ];
-    if value.has_unknown {
-        return;
-    }
-    for (key, _) in required.into_iter().filter(|(_, missing)| *missing) {
-        let error = LoadError::MissingKey {
-            key: key.to_owned(),
-            within: "`file_transfer`".to_owned(),
-            help: "it needs `operation` (upload or download), `local_path` and `remote_path`"
-                .to_owned(),
-        };
-        decoder.report(error, transfer.key);
-    }
 }
 
 /// Keys written on the task itself that its action has no use for. Inherited ones
