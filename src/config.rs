@@ -1,9 +1,13 @@
 //! What the user asked for, as plain values: flags and environment variables have
 //! been read, mutually exclusive flags have become enums, and nothing knows clap.
 
+mod mode;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+pub use mode::{CheckExit, ModeConfig};
 
 use crate::cli::{CheckFormat, OutputFormat, PlanFormat, SchemaKind};
 use crate::execute::CanaryMode;
@@ -22,6 +26,8 @@ pub enum Invocation {
         inventory: InventoryConfig,
         /// Which tasks.
         tasks: TaskConfig,
+        /// What it may do.
+        mode: ModeConfig,
         /// What to list instead of running.
         list: Listing,
         /// How to connect.
@@ -37,6 +43,8 @@ pub enum Invocation {
         job: AdHoc,
         /// Which hosts.
         inventory: InventoryConfig,
+        /// What it may do.
+        mode: ModeConfig,
         /// How to connect.
         connect: ConnectConfig,
         /// What to print.

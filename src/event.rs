@@ -42,8 +42,9 @@ pub enum Outcome {
     TimedOut,
     /// The host could not be reached, or the connection was lost.
     Unreachable,
-    /// Its `when` was false, another host has run it (`run_once`), or nothing has
-    /// notified it (a handler).
+    /// Its `when` was false, a guard held it back, another host has run it
+    /// (`run_once`), nothing has notified it (a handler), or check mode could not look
+    /// at it.
     Skipped,
     /// It did not run, because an earlier task of its host failed, or the run ended
     /// or was aborted.
@@ -191,6 +192,8 @@ pub struct RunStarted {
     pub run_id: Arc<str>,
     /// The subcommand: `run`, `exec` or `request`.
     pub command: Arc<str>,
+    /// Whether the run only looks at what it would change.
+    pub check_mode: bool,
     /// When.
     pub started_at: Timestamp,
     /// Where playbooks and inventory came from.

@@ -67,7 +67,8 @@ pub enum ErrorCode {
     TransferVerifyFailed,
     /// A template that had to wait for a registered result could not be rendered.
     TemplateFailed,
-    /// A condition that had to wait for a registered result could not be evaluated.
+    /// A condition that had to wait for a result could not be evaluated, guards gave no
+    /// answer, or `until` did not hold before the last try.
     ConditionFailed,
     /// The host was not tried: its credential was rejected elsewhere.
     CanaryRejected,

@@ -29,7 +29,8 @@ pub struct TaskRecord {
     pub outcome: Outcome,
     /// Whether it failed and `ignore_errors` says to go on.
     pub ignored: bool,
-    /// How often it was tried; 0 when it never began.
+    /// How often it was tried, and of a loop the item that was tried most often;
+    /// 0 when it never began.
     pub attempts: u32,
     /// When it began (or was found to be skipped or cancelled), RFC 3339.
     #[schemars(with = "String", extend("format" = "date-time"))]
@@ -43,6 +44,10 @@ pub struct TaskRecord {
     pub results: Vec<CommandResult>,
     /// Why it did not succeed; null when it did.
     pub error: Option<Failure>,
+    /// Which guard skipped it, or what check mode found: one sentence, where there
+    /// is something to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// What one command, or one file transfer, gave.

@@ -37,4 +37,8 @@ pub struct TransferRecord {
     pub verified: bool,
     /// SHA-256 of the file in hexadecimal, where it was computed.
     pub sha256: Option<String>,
+    /// With `--diff`: the change of an uploaded text as a unified diff, or in
+    /// parentheses why it is not shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
 }

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::{OutputFormat, PlanFormat};
-use crate::config::{AdHoc, Invocation, SecretAccess};
+use crate::config::{AdHoc, Invocation, ModeConfig, SecretAccess};
 use crate::diagnostic::{self, Problem, Problems, RenderStyle};
 use crate::exit_code::ExitCode;
 use crate::load::RawPlaybook;
@@ -45,7 +45,7 @@ const UNREAD: SecretAccess = SecretAccess::Unread;
 
 fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, Problems> {
     match invocation {
-        Invocation::Run { playbooks, inventory, tasks, list, connect, output } => {
+        Invocation::Run { playbooks, inventory, tasks, mode, list, connect, output } => {
             let loaded = load(sources, &playbooks);
             let secrets = if list.is_empty() { READ } else { UNREAD };
             let prepared = Prepared::new(sources, &inventory, Some(&tasks), &connect, secrets);
@@ -63,7 +63,7 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             }
             let source = provenance::of(sources, &raw, &paths, &inventory.sources);
             let planned = prepared.plan_and_ask(Work::Playbooks(&raw), &connect)?;
-            run::run("run", planned, source, &prepared, &connect, &output)
+            run::run("run", planned, source, &prepared, mode, &connect, &output)
         }
         Invocation::Exec { pattern, job: AdHoc::ListHosts, inventory, connect, .. } => {
             let prepared = Prepared::new(sources, &inventory, None, &connect, UNREAD)?;
@@ -71,13 +71,13 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             print(&names.iter().map(|name| format!("{name}\n")).collect::<String>());
             Ok(ExitCode::Success)
         }
-        Invocation::Exec { pattern, job, inventory, connect, output } => {
+        Invocation::Exec { pattern, job, inventory, mode, connect, output } => {
             let raw = collected(ad_hoc::playbook(sources, &pattern, &job))?;
             let mut prepared = Prepared::new(sources, &inventory, None, &connect, READ)?;
             let source = provenance::of(sources, &[], &[], &inventory.sources);
             let planned =
                 prepared.plan_and_ask(Work::Playbooks(std::slice::from_ref(&raw)), &connect)?;
-            run::run("exec", planned, source, &prepared, &connect, &output)
+            run::run("exec", planned, source, &prepared, mode, &connect, &output)
         }
         Invocation::Request { file, inventory, connect, output } => {
             let mut prepared = Prepared::new(sources, &inventory, None, &connect, READ)?;
@@ -85,7 +85,8 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             let requests = collected(crate::load::literal_requests(sources, id))?;
             let source = provenance::of_files(sources, &[id], &path, &[]);
             let planned = prepared.plan_and_ask(Work::Requests(&file, &requests), &connect)?;
-            run::run("request", planned, source, &prepared, &connect, &output)
+            let mode = ModeConfig::default();
+            run::run("request", planned, source, &prepared, mode, &connect, &output)
         }
         Invocation::Plan { playbooks, format, inventory, tasks, connect } => {
             let loaded = load(sources, &playbooks);

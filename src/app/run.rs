@@ -12,10 +12,10 @@ use signal_hook::flag;
 use super::file_limit;
 use super::prepare::Prepared;
 use crate::cli::OutputFormat;
-use crate::config::{ConnectConfig, OutputConfig};
+use crate::config::{CheckExit, ConnectConfig, ModeConfig, OutputConfig};
 use crate::diagnostic::{Problem, Problems};
 use crate::event::{Event, RunStarted, Source};
-use crate::execute::{ExecuteOptions, execute};
+use crate::execute::{ExecuteOptions, RunMode, execute};
 use crate::exit_code::ExitCode;
 use crate::load::LoadError;
 use crate::plan::Planned;
@@ -36,6 +36,7 @@ pub(super) fn run(
     planned: Planned,
     source: Source,
     prepared: &Prepared,
+    mode: ModeConfig,
     connect: &ConnectConfig,
     output: &OutputConfig,
 ) -> Result<ExitCode, Problems> {
@@ -47,6 +48,7 @@ pub(super) fn run(
     let started = RunStarted {
         run_id: Arc::clone(&prepared.run_id),
         command: command.into(),
+        check_mode: mode.mode == RunMode::Check,
         started_at: Timestamp::now(),
         source,
     };
@@ -55,6 +57,8 @@ pub(super) fn run(
         run: started.clone(),
         redactor: Arc::clone(&planned.redactor),
         canary: connect.canary,
+        mode: mode.mode,
+        diff: mode.diff,
         cancel: cancel_on_signals(),
     };
     let connector = SshConnector::new(ConnectorConfig {
@@ -70,6 +74,9 @@ pub(super) fn run(
         OutputFormat::Json => View::Report,
     };
     let mut builder = ReportBuilder::new(started);
+    if mode.exit == CheckExit::Changes {
+        builder = builder.telling_changes();
+    }
     let sink = |event: Event| {
         match &mut view {
             View::Text(terminal) => terminal.apply(&event),

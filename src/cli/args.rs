@@ -60,6 +60,21 @@ pub struct ListArgs {
     pub list_tags: bool,
 }
 
+/// What a run may do.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Mode")]
+pub struct ModeArgs {
+    /// Change nothing: ask guards, compare files, and report what would change
+    #[arg(short = 'C', long, env = "SSHOAL_CHECK", value_parser = FalseyValueParser::new())]
+    pub check: bool,
+    /// Show what uploads of single text files change
+    #[arg(short = 'D', long, env = "SSHOAL_DIFF", value_parser = FalseyValueParser::new())]
+    pub diff: bool,
+    /// With --check, exit with 5 when something would change
+    #[arg(long, env = "SSHOAL_DETAILED_EXITCODE", value_parser = FalseyValueParser::new())]
+    pub detailed_exitcode: bool,
+}
+
 /// How to connect. These win over playbook and inventory.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection (wins over playbook and inventory)")]

@@ -1,14 +1,14 @@
 //! Turns the command line, as clap sees it, into plain configuration.
 
 use super::{
-    Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, InventoryCommand, ListArgs, OutputArgs,
-    TaskArgs,
+    Cli, Command, ConnectArgs, ExecArgs, InventoryArgs, InventoryCommand, ListArgs, ModeArgs,
+    OutputArgs, TaskArgs,
 };
 use crate::config::{
-    AdHoc, Ask, ConnectConfig, InventoryConfig, InventoryView, Invocation, OutputConfig,
-    SecretAccess, SshConfigUse, TaskConfig,
+    AdHoc, Ask, CheckExit, ConnectConfig, InventoryConfig, InventoryView, Invocation, ModeConfig,
+    OutputConfig, SecretAccess, SshConfigUse, TaskConfig,
 };
-use crate::execute::CanaryMode;
+use crate::execute::{CanaryMode, DiffMode, RunMode};
 use crate::plan::show::Listing;
 use crate::report::Verbosity;
 
@@ -19,6 +19,7 @@ impl From<Cli> for Invocation {
                 playbooks: args.playbooks,
                 inventory: args.inventory.into(),
                 tasks: args.tasks.into(),
+                mode: args.mode.into(),
                 list: args.list.into(),
                 connect: args.connect.into(),
                 output: args.output.into(),
@@ -27,6 +28,7 @@ impl From<Cli> for Invocation {
                 job: ad_hoc(&args),
                 pattern: args.pattern,
                 inventory: args.inventory.into(),
+                mode: args.mode.into(),
                 connect: args.connect.into(),
                 output: args.output.into(),
             },
@@ -107,6 +109,19 @@ impl From<TaskArgs> for TaskConfig {
 impl From<ListArgs> for Listing {
     fn from(args: ListArgs) -> Self {
         Self { hosts: args.list_hosts, tasks: args.list_tasks, tags: args.list_tags }
+    }
+}
+
+impl From<ModeArgs> for ModeConfig {
+    fn from(args: ModeArgs) -> Self {
+        Self {
+            mode: if args.check { RunMode::Check } else { RunMode::Apply },
+            diff: if args.diff { DiffMode::Shown } else { DiffMode::Hidden },
+            exit: match args.check && args.detailed_exitcode {
+                true => CheckExit::Changes,
+                false => CheckExit::Failures,
+            },
+        }
     }
 }
 

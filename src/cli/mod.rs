@@ -12,7 +12,8 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub use args::{
-    ConnectArgs, InventoryArgs, ListArgs, OutputArgs, OutputFormat, TaskArgs, VerbosityArgs,
+    ConnectArgs, InventoryArgs, ListArgs, ModeArgs, OutputArgs, OutputFormat, TaskArgs,
+    VerbosityArgs,
 };
 pub use inventory::{
     InventoryCommand, InventoryCommandArgs, InventoryGraphArgs, InventoryListArgs,
@@ -43,7 +44,8 @@ Exit codes:
   2    a task failed or timed out
   3    the run was aborted: too many hosts failed, or two rejected a password that others share
   4    a host was unreachable
-  6    both
+  5    --check --detailed-exitcode: something would change
+  6    a task failed, and a host was unreachable
   130  interrupted
   101  a bug in sshoal";
 
@@ -78,6 +80,9 @@ pub struct RunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
     pub tasks: TaskArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub mode: ModeArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
     pub list: ListArgs,
@@ -122,6 +127,9 @@ pub struct ExecArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
     pub inventory: InventoryArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would take a comment for help")]
+    pub mode: ModeArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
     pub connect: ConnectArgs,

@@ -1,15 +1,16 @@
-//! One try of one task on one host: its steps, one after the other.
+//! One task on one host: its steps, one after the other, and one try of each.
 
 use std::time::Instant;
 
 use serde_json::Value;
 
-use super::Context;
+use super::censor::censored_result;
 use super::connections::shared;
 use super::lane::HostState;
-use super::record::{censored_result, masked_result, of_execution, of_transfer, value_of};
+use super::record::{masked_result, of_execution, of_transfer, value_of};
 use super::verdict::{Faults, ends_task, of_status, outcome_of};
 use super::watch::Watch;
+use super::{Context, RunMode};
 use crate::event::{CENSORED, CommandResult, Event, HostName, Outcome};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::model::Step;
@@ -28,9 +29,19 @@ pub(super) struct Gathered {
     pub(super) faults: Faults,
     /// Whether something changed.
     pub(super) changed: bool,
+    /// Whether the step at work has changed something.
+    pub(super) step_changed: bool,
+    /// Whether a step was not held back.
+    pub(super) ran: bool,
+    /// How often the step was tried that was tried most often.
+    pub(super) attempts: u32,
+    /// What to say about it.
+    pub(super) notes: Vec<String>,
+    /// Whether check mode cannot know the result.
+    pub(super) unknown: bool,
 }
 
-/// One try of one task on one host.
+/// One task on one host.
 pub(super) struct Attempt<'a> {
     pub(super) context: &'a Context<'a>,
     pub(super) host: &'a HostName,
@@ -47,10 +58,18 @@ pub(super) struct Attempt<'a> {
 }
 
 /// Whether the task may go on with what comes next.
-#[derive(PartialEq, Eq)]
-enum Flow {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
     On,
     End,
+}
+
+/// What came of one try of a step.
+pub(super) enum Tried {
+    /// A guard says that there is nothing to do.
+    HeldBack,
+    /// It was done, for better or worse.
+    Done(Flow),
 }
 
 impl Attempt<'_> {
@@ -59,10 +78,7 @@ impl Attempt<'_> {
     pub(super) fn run(mut self, steps: &[Step]) {
         for (index, step) in steps.iter().enumerate() {
             if step.skip {
-                self.keep_value(|| {
-                    let item = step.item.clone();
-                    value_of(&CommandResult { item, ..CommandResult::default() }, Outcome::Skipped)
-                });
+                self.keep_skipped(step);
                 continue;
             }
             let next = steps[index + 1..].iter().find(|step| !step.skip).or(self.next);
@@ -73,11 +89,13 @@ impl Attempt<'_> {
         }
     }
 
-    fn run_step(&mut self, step: &Step, more: bool) -> Flow {
+    /// Does a step once, unless a guard holds it back. `asked` tells whether the
+    /// guards have let it pass.
+    pub(super) fn try_once(&mut self, step: &Step, asked: &mut bool, more: bool) -> Tried {
         let options = self.context.options;
         if options.cancel.is_cancelled() {
             self.gathered.faults.add(interrupted());
-            return Flow::End;
+            return Tried::Done(Flow::End);
         }
         // Taken out of the state while it works, so that the rest of this
         // attempt stays usable; a panic in between lets go of all connections.
@@ -89,21 +107,41 @@ impl Attempt<'_> {
                 Err(failure) => {
                     self.state.connections = connections;
                     self.gathered.faults.add(failure);
-                    return Flow::End;
+                    return Tried::Done(Flow::End);
                 }
             };
         warnings.into_iter().for_each(|warning| self.warn(warning));
-        let ended_by = match &step.action {
-            Action::Command(shell) | Action::Config(shell) => {
-                self.run_commands(connection, step, shell, &watch, more)
+        let passed = *asked || {
+            let passed = self.ask_guards(connection, step, &watch);
+            *asked = matches!(passed, Ok(true));
+            match passed {
+                Ok(passed) => passed,
+                Err(code) => {
+                    if code == ErrorCode::ConnectionLost {
+                        connections.discard(step);
+                    }
+                    self.state.connections = connections;
+                    return Tried::Done(if ends_task(code) { Flow::End } else { Flow::On });
+                }
             }
+        };
+        if !passed {
+            self.state.connections = connections;
+            return Tried::HeldBack;
+        }
+        self.gathered.ran = true;
+        let ended_by = match &step.action {
+            Action::Command(shell) | Action::Config(shell) => match options.mode {
+                RunMode::Apply => self.run_commands(connection, step, shell, &watch, more),
+                RunMode::Check => self.foresee(step, shell),
+            },
             Action::FileTransfer(spec) => self.run_transfer(connection, step, spec, &watch),
         };
         if ended_by == Some(ErrorCode::ConnectionLost) {
             connections.discard(step);
         }
         self.state.connections = connections;
-        ended_by.map_or(Flow::On, |_| Flow::End)
+        Tried::Done(ended_by.map_or(Flow::On, |_| Flow::End))
     }
 
     /// Runs the commands of a step; gives the code that ends the task, if one does.
@@ -117,7 +155,7 @@ impl Attempt<'_> {
     ) -> Option<ErrorCode> {
         let cancel = &self.context.options.cancel;
         let count = shell.commands.len();
-        for (index, command) in shell.commands.iter().enumerate() {
+        for (index, (command, shown)) in shell.commands.iter().zip(shell.shown()).enumerate() {
             if cancel.is_cancelled() {
                 self.gathered.faults.add(interrupted());
                 self.gathered.faults.add_not_run(count - index);
@@ -131,7 +169,7 @@ impl Attempt<'_> {
                 .into_iter()
                 .for_each(|text| self.warn_of_task(text));
             let (result, failure) =
-                of_execution(step.item.as_ref(), command, shell.exec.pty, execution);
+                of_execution(step.item.as_ref(), &shown, shell.exec.pty, execution);
             let outcome = match &failure {
                 Some(failure) => outcome_of(failure.code),
                 None if result.exit_status == Some(0) => Outcome::Changed,
@@ -144,7 +182,7 @@ impl Attempt<'_> {
                 of_status(&result.command, result.exit_status, result.signal.as_deref())
             });
             let Some(failure) = failure else {
-                self.gathered.changed = true;
+                self.gathered.step_changed = true;
                 continue;
             };
             let code = failure.code;
@@ -166,25 +204,23 @@ impl Attempt<'_> {
         watch: &Watch<'_>,
     ) -> Option<ErrorCode> {
         let began = Instant::now();
-        let cancel = &self.context.options.cancel;
-        let transferred = self
-            .context
-            .downloads
-            .claim(self.host, spec)
-            .and_then(|()| connection.transfer_watched(spec, watch, cancel));
+        let claimed = self.context.downloads.claim(self.host, spec);
+        let transferred = claimed.and_then(|()| self.move_or_compare(connection, spec, watch));
         let duration = began.elapsed();
         match transferred {
             Ok(Transferred { record, changed, files, warnings }) => {
                 let done = Ok((record, changed, files));
-                let result = of_transfer(step.item.as_ref(), duration, done);
+                let result =
+                    of_transfer(step.item.as_ref(), duration, self.context.options.mode, done);
                 self.record(result, if changed { Outcome::Changed } else { Outcome::Ok });
-                self.gathered.changed |= changed;
+                self.gathered.step_changed = changed;
                 warnings.into_iter().for_each(|warning| self.warn_of_task(warning));
                 None
             }
             Err(failure) => {
                 let code = failure.code;
-                let result = of_transfer(step.item.as_ref(), duration, Err(&failure));
+                let mode = self.context.options.mode;
+                let result = of_transfer(step.item.as_ref(), duration, mode, Err(&failure));
                 self.record(result, outcome_of(code));
                 self.gathered.faults.add(failure);
                 Some(code).filter(|&code| ends_task(code))
@@ -193,7 +229,7 @@ impl Attempt<'_> {
     }
 
     /// Keeps the value of `result` if it is asked for, and the masked result.
-    fn record(&mut self, result: CommandResult, outcome: Outcome) -> &CommandResult {
+    pub(super) fn record(&mut self, result: CommandResult, outcome: Outcome) -> &CommandResult {
         self.keep_value(|| value_of(&result, outcome));
         let results = &mut self.gathered.results;
         results.push(match self.no_log {
@@ -203,6 +239,14 @@ impl Attempt<'_> {
         &results[results.len() - 1]
     }
 
+    /// Keeps the value of a step that is not done.
+    pub(super) fn keep_skipped(&mut self, step: &Step) {
+        let item = step.item.clone();
+        self.keep_value(|| {
+            value_of(&CommandResult { item, ..CommandResult::default() }, Outcome::Skipped)
+        });
+    }
+
     fn keep_value(&mut self, value: impl FnOnce() -> Value) {
         if self.keep_values {
             self.gathered.values.push(value());
@@ -210,12 +254,12 @@ impl Attempt<'_> {
     }
 
     /// Tells the user something about what the task does.
-    fn warn_of_task(&mut self, warning: String) {
+    pub(super) fn warn_of_task(&mut self, warning: String) {
         self.warn(if self.no_log { CENSORED.to_owned() } else { warning });
     }
 
     /// Tells the user, once per host and run.
-    fn warn(&mut self, warning: String) {
+    pub(super) fn warn(&mut self, warning: String) {
         let message = self.context.options.redactor.mask(&warning).into_owned();
         if self.state.warned.insert(message.clone()) {
             self.context.emit(Event::Warned { host: Some(self.host.clone()), message });

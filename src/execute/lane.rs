@@ -8,21 +8,22 @@ use std::time::Instant;
 use jiff::Timestamp;
 use rayon::ScopeFifo;
 
-use super::Context;
 use super::attempt::{Attempt, Gathered};
 use super::barrier::Barrier;
 use super::canary::Credential;
+use super::censor::{censored_failure, censored_note};
+use super::conclusion::Conclusion;
 use super::connections::Connections;
 use super::guard::guarded;
+use super::known::Known;
 use super::parking::{CloseOnPanic, Parking};
-use super::record::{
-    censored_failure, masked, masked_failure, masked_name, now, registered, seconds,
-};
+use super::record::{joined, masked, masked_failure, masked_name, now, registered, seconds};
 use super::together::Part;
 use super::verdict::outcome_of;
+use super::{Context, retry};
 use crate::event::{Event, Outcome, TaskRecord};
 use crate::failure::Failure;
-use crate::plan::model::{Lane, PlannedTask, Registered, Resolution, Role, Step, TaskBody};
+use crate::plan::model::{Lane, PlannedTask, Registered, Role, Step};
 
 /// What a host keeps from play to play.
 #[derive(Default)]
@@ -64,14 +65,6 @@ pub(super) struct LaneRun<'a> {
     /// The passwords on trial that the task to begin next may use, once there is
     /// room for it.
     pub(super) entered: Option<Vec<Credential>>,
-}
-
-/// How a task went, before it is put on record.
-struct Conclusion {
-    outcome: Outcome,
-    error: Option<Failure>,
-    attempts: u32,
-    gathered: Gathered,
 }
 
 impl<'a> LaneRun<'a> {
@@ -176,8 +169,11 @@ impl<'a> LaneRun<'a> {
         if task.header.role == Role::Handler && !self.notified.contains(&self.next) {
             return without_attempt(Outcome::Skipped, None);
         }
-        match guarded(|| self.steps_of(task)).and_then(|steps| steps) {
-            Ok(steps) if steps.iter().any(|step| !step.skip) => {
+        match guarded(|| Known::of(task, &self.host.registered, &self.context))
+            .and_then(|known| known)
+        {
+            Ok(Known::Not(note)) => Err(Box::new(Conclusion::unknown(note))),
+            Ok(Known::Steps(steps)) if steps.iter().any(|step| !step.skip) => {
                 // Asked before anything runs: a handler that is not there is better
                 // known before the change than after it.
                 match guarded(|| self.notices_of(task)).and_then(|notices| notices) {
@@ -188,31 +184,12 @@ impl<'a> LaneRun<'a> {
                 }
                 Ok(steps)
             }
-            Ok(_) => without_attempt(Outcome::Skipped, None),
+            Ok(Known::Steps(_)) => without_attempt(Outcome::Skipped, None),
             Err(failure) => without_attempt(outcome_of(failure.code), Some(failure)),
         }
     }
 
-    /// What the task has to do on this host; nothing where it is skipped.
-    fn steps_of<'t>(&self, task: &'t PlannedTask) -> Result<Cow<'t, [Step]>, Failure> {
-        Ok(match &task.body {
-            TaskBody::Skipped => Cow::Borrowed(&[]),
-            TaskBody::Ready(steps) => Cow::Borrowed(steps),
-            TaskBody::Deferred(body) => match body.resolve(&self.host.registered)? {
-                Resolution::Skipped => Cow::Borrowed(&[]),
-                Resolution::Steps { steps, warnings } => {
-                    for warning in warnings {
-                        let message = masked(&self.context.options.redactor, warning);
-                        self.context.emit(Event::Warned { host: None, message });
-                    }
-                    Cow::Owned(steps)
-                }
-            },
-        })
-    }
-
-    /// Tries the task once. Trying again, until a condition holds, is a loop
-    /// around this.
+    /// Tries the task: each step as often as it is to be tried.
     fn attempt(&mut self, task: &PlannedTask, steps: &[Step], scope: &ScopeFifo<'a>) -> Conclusion {
         let (id, name) = (task.header.id.clone(), self.name_of(task));
         self.emit(|play, host| Event::TaskStarted { play, host, task: id, name });
@@ -226,7 +203,7 @@ impl<'a> LaneRun<'a> {
             state: &mut *self.host,
             gathered: &mut gathered,
             no_log: task.no_log,
-            keep_values: task.header.register.is_some(),
+            keep_values: task.header.register.is_some() || steps.iter().any(retry::is_judged),
             wake: &|| parking.wake(canaries, cancel, scope),
             next,
         };
@@ -235,10 +212,11 @@ impl<'a> LaneRun<'a> {
         }
         let (outcome, error) = match std::mem::take(&mut gathered.faults).into_verdict() {
             Some((outcome, failure)) => (outcome, Some(failure)),
+            None if !gathered.ran => (Outcome::Skipped, None),
             None if gathered.changed => (Outcome::Changed, None),
             None => (Outcome::Ok, None),
         };
-        Conclusion { outcome, error, attempts: 1, gathered }
+        Conclusion { outcome, error, attempts: gathered.attempts, gathered }
     }
 
     fn put_on_record(
@@ -262,7 +240,13 @@ impl<'a> LaneRun<'a> {
         if let Some(register) = &header.register
             && outcome != Outcome::Cancelled
         {
-            self.host.registered.insert(register.clone(), registered(outcome, gathered.values));
+            match gathered.unknown {
+                true => self.host.registered.remove(register),
+                false => {
+                    let value = registered(outcome, gathered.values);
+                    self.host.registered.insert(register.clone(), value);
+                }
+            }
         }
         let redactor = &self.context.options.redactor;
         TaskRecord {
@@ -280,6 +264,10 @@ impl<'a> LaneRun<'a> {
                 true => censored_failure(failure),
                 false => masked_failure(redactor, failure),
             }),
+            note: joined(gathered.notes).map(|note| match task.no_log {
+                true => censored_note(),
+                false => masked(redactor, note),
+            }),
         }
     }
 
@@ -289,11 +277,5 @@ impl<'a> LaneRun<'a> {
 
     fn emit(&self, event: impl FnOnce(usize, Arc<str>) -> Event) {
         self.context.emit(event(self.context.play, self.lane.host.clone()));
-    }
-}
-
-impl Conclusion {
-    fn without_attempt(outcome: Outcome, error: Option<Failure>) -> Self {
-        Self { outcome, error, attempts: 0, gathered: Gathered::default() }
     }
 }

@@ -24,12 +24,19 @@ use crate::transport::{Cancel, Connector};
 mod attempt;
 mod barrier;
 mod canary;
+mod censor;
+mod check;
+mod conclusion;
 mod connections;
+mod diff;
 mod downloads;
 mod guard;
+mod guards;
+mod known;
 mod lane;
 mod parking;
 mod record;
+mod retry;
 mod together;
 mod verdict;
 mod watch;
@@ -62,6 +69,10 @@ pub struct ExecuteOptions {
     pub redactor: Arc<Redactor>,
     /// Whether a password that many hosts share is proven on one of them first.
     pub canary: CanaryMode,
+    /// Whether to do what the plan says, or only to look.
+    pub mode: RunMode,
+    /// Whether to show what uploads change.
+    pub diff: DiffMode,
     /// Ends the run early: running commands are ended, the rest is cancelled.
     pub cancel: Cancel,
 }
@@ -74,6 +85,27 @@ pub enum CanaryMode {
     On,
     /// It is used on all of them at once.
     Off,
+}
+
+/// Whether to do what the plan says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RunMode {
+    /// To do it.
+    #[default]
+    Apply,
+    /// To look at what would change: guards are asked and files compared, and
+    /// nothing else is done.
+    Check,
+}
+
+/// Whether to show what uploads of single texts change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DiffMode {
+    /// Not.
+    #[default]
+    Hidden,
+    /// As unified diffs.
+    Shown,
 }
 
 /// Why a run could not begin.

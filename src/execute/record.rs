@@ -7,13 +7,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use indexmap::IndexSet;
 use jiff::{Timestamp, Unit};
 use serde_json::{Map, Value, json};
 
-use crate::event::{
-    CENSORED, CommandResult, Outcome, TRANSFER_COMMAND, TransferOperation, TransferRecord,
-};
-use crate::failure::{ErrorCode, Failure};
+use super::RunMode;
+use crate::event::{CommandResult, Outcome, TRANSFER_COMMAND, TransferOperation, TransferRecord};
+use crate::failure::Failure;
 use crate::secret::Redactor;
 use crate::transport::{Captured, Ending, Execution, FileCount};
 
@@ -21,6 +21,18 @@ use crate::transport::{Captured, Ending, Execution, FileCount};
 pub(super) fn now() -> Timestamp {
     let now = Timestamp::now();
     now.round(Unit::Millisecond).unwrap_or(now)
+}
+
+/// Notes as one text, each of them once; the first few of a long loop's.
+pub(super) fn joined(notes: Vec<String>) -> Option<String> {
+    const SHOWN: usize = 5;
+    let notes: IndexSet<String> = notes.into_iter().collect();
+    let shown: Vec<&str> = notes.iter().take(SHOWN).map(String::as_str).collect();
+    match notes.len() {
+        0 => None,
+        count if count > SHOWN => Some(format!("{}; and {} more", shown.join("; "), count - SHOWN)),
+        _ => Some(shown.join("; ")),
+    }
 }
 
 /// A duration in seconds, to the microsecond.
@@ -68,6 +80,7 @@ pub(super) fn of_execution(
 pub(super) fn of_transfer(
     item: Option<&Value>,
     duration: Duration,
+    mode: RunMode,
     outcome: Result<(TransferRecord, bool, Option<FileCount>), &Failure>,
 ) -> CommandResult {
     let mut result = CommandResult {
@@ -78,7 +91,10 @@ pub(super) fn of_transfer(
     };
     match outcome {
         Ok((record, changed, files)) => {
-            result.output = sentence(&record, changed, files);
+            result.output = match (mode, changed) {
+                (RunMode::Check, true) => foreseen(&record, files),
+                _ => sentence(&record, changed, files),
+            };
             result.exit_status = Some(0);
             result.transfer = Some(record);
         }
@@ -116,6 +132,18 @@ pub(super) fn registered(outcome: Outcome, results: Vec<Value>) -> Value {
     Value::Object(value)
 }
 
+/// Whether a result's value says that it failed.
+pub(super) fn has_failed(value: &Value) -> bool {
+    value["failed"] == true
+}
+
+/// Makes a result's value say how it ended after all.
+pub(super) fn set_outcome(value: &mut Value, outcome: Outcome) {
+    if let Value::Object(fields) = value {
+        insert_flags(fields, outcome);
+    }
+}
+
 fn insert_flags(value: &mut Map<String, Value>, outcome: Outcome) {
     let ok = matches!(outcome, Outcome::Ok | Outcome::Changed);
     value.insert("ok".to_owned(), json!(ok));
@@ -136,40 +164,10 @@ pub(super) fn masked_result(redactor: &Redactor, result: CommandResult) -> Comma
             local_path: mask(transfer.local_path),
             remote_path: mask(transfer.remote_path),
             resume_note: transfer.resume_note.map(mask),
+            diff: transfer.diff.map(mask),
             ..transfer
         }),
         ..result
-    }
-}
-
-/// `result` of a task with `no_log`: how it went, and nothing of what was said.
-pub(super) fn censored_result(result: CommandResult) -> CommandResult {
-    CommandResult {
-        item: result.item.map(|_| Value::from(CENSORED)),
-        command: CENSORED.to_owned(),
-        output: CENSORED.to_owned(),
-        error: CENSORED.to_owned(),
-        output_bytes: None,
-        error_bytes: None,
-        transfer: result.transfer.map(|transfer| TransferRecord {
-            local_path: CENSORED.to_owned(),
-            remote_path: CENSORED.to_owned(),
-            resume_note: transfer.resume_note.map(|_| CENSORED.to_owned()),
-            sha256: None,
-            ..transfer
-        }),
-        ..result
-    }
-}
-
-/// `failure` of a task with `no_log`: its code. What says why a host was not
-/// reached or not tried says nothing of the task, and stays.
-pub(super) fn censored_failure(failure: Failure) -> Failure {
-    use ErrorCode::{CanaryRejected, Cancelled};
-    match failure.code {
-        Cancelled | CanaryRejected => failure,
-        code if code.is_unreachable() => failure,
-        code => Failure::new(code, CENSORED),
     }
 }
 
@@ -247,6 +245,23 @@ fn sentence(record: &TransferRecord, changed: bool, files: Option<FileCount>) ->
         (true, true) => {
             format!("{verb} the last {moved} of {} to {target}", size(record.total_bytes))
         }
+    }
+}
+
+/// What a transfer would do.
+fn foreseen(record: &TransferRecord, files: Option<FileCount>) -> String {
+    let (verb, target) = match record.operation {
+        TransferOperation::Upload => ("upload", &record.remote_path),
+        TransferOperation::Download => ("download", &record.local_path),
+    };
+    match files {
+        Some(FileCount { total, moved: 0 }) => {
+            format!("would update {target}, whose {total} files are there already")
+        }
+        Some(FileCount { total, moved }) => {
+            format!("would {verb} {moved} of {total} files to {target}")
+        }
+        None => format!("would {verb} {} to {target}", size(record.total_bytes)),
     }
 }
 

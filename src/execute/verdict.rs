@@ -15,6 +15,13 @@ pub(super) struct Faults {
     not_run: usize,
 }
 
+/// A place in the list of faults.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FaultMark {
+    listed: usize,
+    not_run: usize,
+}
+
 impl Faults {
     /// Notes a failure.
     pub(super) fn add(&mut self, failure: Failure) {
@@ -24,6 +31,22 @@ impl Faults {
     /// Notes that `commands` commands did not run because of a failure.
     pub(super) fn add_not_run(&mut self, commands: usize) {
         self.not_run += commands;
+    }
+
+    /// Where the faults of what comes next begin.
+    pub(super) fn mark(&self) -> FaultMark {
+        FaultMark { listed: self.list.len(), not_run: self.not_run }
+    }
+
+    /// The codes of the faults since a mark.
+    pub(super) fn codes_since(&self, mark: FaultMark) -> impl Iterator<Item = ErrorCode> {
+        self.list[mark.listed..].iter().map(|failure| failure.code)
+    }
+
+    /// Forgets the faults since a mark.
+    pub(super) fn forget_since(&mut self, mark: FaultMark) {
+        self.list.truncate(mark.listed);
+        self.not_run = mark.not_run;
     }
 
     /// The outcome and error of the task, or nothing when all went well.
@@ -102,6 +125,38 @@ pub(super) fn ends_task(code: ErrorCode) -> bool {
                 | SudoRequiresTty
                 | SudoPromptUnknown
         )
+}
+
+/// Whether a failure is the task's own result, which its conditions judge.
+pub(super) fn is_judged(code: ErrorCode) -> bool {
+    use ErrorCode::*;
+    matches!(
+        code,
+        CommandFailed
+            | TransferFailed
+            | TransferPermission
+            | TransferNoSpace
+            | TransferVerifyFailed
+    )
+}
+
+/// Whether a failure may have passed when the task is tried again. A host that was
+/// there may come back; a wrong password stays wrong, and would lock the account.
+pub(super) fn may_pass(code: ErrorCode, try_number: u32) -> bool {
+    use ErrorCode::*;
+    let returns = matches!(
+        code,
+        ConnectRefused
+            | ConnectTimeout
+            | ConnectFailed
+            | BannerTimeout
+            | HandshakeFailed
+            | ProxyFailed
+    );
+    is_judged(code)
+        || code.is_timeout()
+        || matches!(code, ConnectionLost | ChannelRefused)
+        || returns && try_number > 1
 }
 
 fn gravity(code: ErrorCode) -> u8 {

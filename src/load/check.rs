@@ -1,10 +1,12 @@
 //! What the types of plays and tasks cannot say: which keys exclude each other,
 //! and which belong together.
 
+mod transfer;
+
 use super::decode::{At, Decoder, OneOrMany, Templated};
 use super::error::LoadError;
 use super::playbook::{RawPlay, RawTask, is_variable_name};
-use super::request::{Commands, FileTransfer};
+use super::request::Commands;
 use super::{handlers, import};
 use crate::transfer::TRANSFER_COMMAND;
 
@@ -119,6 +121,27 @@ pub(super) fn task(task: &At<RawTask>, decoder: &mut Decoder) {
         );
         return;
     }
+    let script = raw.script();
+    if let Some(script) = script {
+        if let Some(commands) = [&raw.command, &raw.config].into_iter().flatten().next()
+            && !is_empty(&commands.value)
+        {
+            conflict(
+                "`script_content` cannot stand beside commands".to_owned(),
+                "give the script a task of its own, without `command` and `config`",
+                commands.key,
+            );
+        }
+        if let Some(transfer) = raw.transfer() {
+            conflict(
+                "`script_content` cannot stand beside `file_transfer`".to_owned(),
+                "give the script a task of its own",
+                transfer.key.or(script.key),
+            );
+        }
+        check_script(raw, decoder);
+        return;
+    }
     let transfer = raw.transfer();
     let sentinel = raw.command.as_ref().filter(|command| is_sentinel(&command.value));
     match (&transfer, sentinel) {
@@ -154,9 +177,21 @@ pub(super) fn task(task: &At<RawTask>, decoder: &mut Decoder) {
         _ => {}
     }
     if let Some(transfer) = transfer {
-        check_transfer(transfer, decoder);
+        transfer::check(transfer, decoder);
     }
     check_own_args(raw, transfer.is_some(), decoder);
+    check_rest(raw, decoder);
+}
+
+/// What every kind of task has.
+fn check_rest(raw: &RawTask, decoder: &mut Decoder) {
+    if let (Some(delay), None, None) = (&raw.delay, &raw.retries, &raw.until) {
+        let error = LoadError::Conflict {
+            message: "`delay` has no meaning without `until` or `retries`".to_owned(),
+            help: "say until when to try again: `until: result.ok`".to_owned(),
+        };
+        decoder.report(error, delay.key);
+    }
     if let Some(name) = &raw.register
         && !is_variable_name(&name.value)
     {
@@ -177,25 +212,28 @@ fn is_sentinel(commands: &Commands) -> bool {
     }
 }
 
-fn check_transfer(transfer: &At<FileTransfer>, decoder: &mut Decoder) {
-    let value = &transfer.value;
-    let required = [
-        ("operation", value.operation.is_none()),
-        ("local_path", value.local_path.is_none()),
-        ("remote_path", value.remote_path.is_none()),
+fn is_empty(commands: &Commands) -> bool {
+    matches!(commands, OneOrMany::Many(texts) if texts.is_empty())
+}
+
+/// A script is one action, run by what it needs a shell for.
+fn check_script(raw: &RawTask, decoder: &mut Decoder) {
+    let args = raw.driver_args.as_ref().map(|at| &at.value);
+    let unfit = [
+        (args.and_then(|args| args.stop_on_error.as_ref()).map(|at| at.key), "stop_on_error"),
+        (args.and_then(|args| args.sudo_shell.as_ref()).map(|at| at.key), "sudo_shell"),
     ];
-    if value.has_unknown {
-        return;
-    }
-    for (key, _) in required.into_iter().filter(|(_, missing)| *missing) {
-        let error = LoadError::MissingKey {
-            key: key.to_owned(),
-            within: "`file_transfer`".to_owned(),
-            help: "it needs `operation` (upload or download), `local_path` and `remote_path`"
-                .to_owned(),
+    for (key, name) in unfit.into_iter().filter_map(|(key, name)| Some((key?, name))) {
+        let error = LoadError::Conflict {
+            message: format!("`{name}` has no meaning for a script"),
+            help: "remove it from this task".to_owned(),
         };
-        decoder.report(error, transfer.key);
+        decoder.report(error, key);
     }
+    if raw.command.is_some() {
+        check_sudo(raw, decoder);
+    }
+    check_rest(raw, decoder);
 }
 
 /// Keys written on the task itself that its action has no use for. Inherited ones
@@ -203,20 +241,15 @@ fn check_transfer(transfer: &At<FileTransfer>, decoder: &mut Decoder) {
 fn check_own_args(raw: &RawTask, is_transfer: bool, decoder: &mut Decoder) {
     let Some(args) = &raw.driver_args else { return };
     let args = &args.value;
-    let sudo = [
-        ("sudo", args.sudo.as_ref().map(|at| at.key)),
-        ("sudo_password", args.sudo_password.as_ref().map(|at| at.key)),
-        ("sudo_user", args.sudo_user.as_ref().map(|at| at.key)),
-        ("sudo_shell", args.sudo_shell.as_ref().map(|at| at.key)),
-    ];
     if raw.config.is_none() && !is_transfer {
-        for (key, span) in sudo.into_iter().filter_map(|(key, span)| Some((key, span?))) {
-            let error = LoadError::Conflict {
-                message: format!("`{key}` works with `config` and file transfers only"),
-                help: "write `config:` in place of `command:` to run through sudo".to_owned(),
-            };
-            decoder.report(error, span);
-        }
+        check_sudo(raw, decoder);
+    }
+    if let Some(interpreter) = &args.script_interpreter {
+        let error = LoadError::Conflict {
+            message: "`script_interpreter` has no meaning without `script_content`".to_owned(),
+            help: "remove it from this task, or give it a script".to_owned(),
+        };
+        decoder.report(error, interpreter.key);
     }
     if is_transfer {
         // Only sudo can ask for a terminal here.
@@ -236,5 +269,23 @@ fn check_own_args(raw: &RawTask, is_transfer: bool, decoder: &mut Decoder) {
             };
             decoder.report(error, span);
         }
+    }
+}
+
+/// sudo written on a task that runs as the login user.
+fn check_sudo(raw: &RawTask, decoder: &mut Decoder) {
+    let Some(args) = raw.driver_args.as_ref().map(|at| &at.value) else { return };
+    let sudo = [
+        ("sudo", args.sudo.as_ref().map(|at| at.key)),
+        ("sudo_password", args.sudo_password.as_ref().map(|at| at.key)),
+        ("sudo_user", args.sudo_user.as_ref().map(|at| at.key)),
+        ("sudo_shell", args.sudo_shell.as_ref().map(|at| at.key)),
+    ];
+    for (key, span) in sudo.into_iter().filter_map(|(key, span)| Some((key, span?))) {
+        let error = LoadError::Conflict {
+            message: format!("`{key}` works with `config` and file transfers only"),
+            help: "write `config:` in place of `command:` to run through sudo".to_owned(),
+        };
+        decoder.report(error, span);
     }
 }

@@ -64,15 +64,6 @@ pub enum LoadError {
         /// A suggestion, or the known keys.
         help: String,
     },
-    /// A known key that this version does not support.
-    #[error("`{key}` is not supported yet")]
-    #[diagnostic(code(load::not_yet), help("{help}"))]
-    NotYet {
-        /// The key.
-        key: String,
-        /// What to do until then.
-        help: String,
-    },
     /// A value of the wrong type.
     #[error("{what} must be {expected}, not {found}")]
     #[diagnostic(code(load::wrong_type), help("{help}"))]

@@ -10,7 +10,6 @@ macro_rules! mapping {
         $what:literal struct $name:ident {
             $( $(#[$field_meta:meta])* $field:ident $([$key:literal])? : $type:ty, )*
         }
-        $( not_yet { $( $later:literal => $until:literal, )* } )?
         $( together { check: $check:path, inherited: $inherited:path, } )?
     ) => {
         #[derive(Debug, Clone, Default, PartialEq, schemars::JsonSchema)]
@@ -54,13 +53,6 @@ macro_rules! mapping {
                         continue;
                     } )*
                     decoded.has_unknown = true;
-                    $( $( if key == $later {
-                        let error = $crate::load::error::LoadError::NotYet {
-                            key: key.to_owned(), help: $until.to_owned(),
-                        };
-                        decoder.report(error, entry.key);
-                        continue;
-                    } )* )?
                     decoder.unknown_key(key, entry.key, $what, Self::KEYS);
                 }
                 $( $check(&decoded, decoder); )?

@@ -9,6 +9,7 @@ use super::error::LoadError;
 use super::mapping::mapping;
 use super::node::{Entry, Kind, Node};
 use super::request::{Commands, ConnectionArgs, DriverArgs, FileTransfer, Options};
+use super::values::Pause;
 
 mapping! {
     /// One play: hosts, and the tasks that they run.
@@ -74,6 +75,25 @@ mapping! {
         register: String,
         /// List of items, or a template that gives one; the task runs once per item, which is `item`.
         loop_items["loop"]: LoopItems,
+        /// How often to try again after the first time: until `until` holds, or without it until the task succeeds. Default 3 with `until`, otherwise 0. With `loop`, per item.
+        retries: Templated<u32>,
+        /// Seconds to wait before trying again. Default 5.
+        #[schemars(extend("default" = 5))]
+        delay: Templated<Pause>,
+        /// Expression over the task's own result that ends the retries, without `{{ }}`; a list must hold as a whole. The result has the name that `register` gives it, or `result`.
+        until: OneOrMany<Condition>,
+        /// Whether the task counts as changed: an expression over its own result, named as in `until`, or true or false; a list must hold as a whole. Default: commands do.
+        changed_when: OneOrMany<Condition>,
+        /// Whether the task counts as failed, likewise. Default: by exit status. Unreachable hosts and timeouts fail in any case.
+        failed_when: OneOrMany<Condition>,
+        /// Path on the host, or a pattern such as `/opt/app-*`: the task is skipped if it exists (of a list, if all do).
+        creates: OneOrMany<Templated<String>>,
+        /// Path on the host, or a pattern: the task is skipped if it does not exist (of a list, if none does).
+        removes: OneOrMany<Templated<String>>,
+        /// Shell command on the host: the task is skipped if it exits with 0 (of a list, if any does). Elevated as the task is.
+        unless: OneOrMany<Templated<String>>,
+        /// Shell command on the host: the task is skipped unless it exits with 0 (of a list, unless all do). Elevated as the task is.
+        only_if: OneOrMany<Templated<String>>,
         /// Whether commands, outputs, items and errors are kept out of everything that is shown. Default false.
         #[schemars(extend("default" = false))]
         no_log: Templated<bool>,
@@ -91,17 +111,6 @@ mapping! {
         run_once: bool,
         /// In place of all other keys but `name`, `when`, `tags` and `vars`: a file with a list of tasks, which stand here and inherit these. A relative path starts at the directory of this file.
         import_tasks: String,
-    }
-    not_yet {
-        "retries" => "until then loop in the shell: `until CMD; do sleep 5; done` under a `timeout`",
-        "delay" => "until then use `sleep` in the command",
-        "until" => "until then loop in the shell: `until CMD; do sleep 5; done` under a `timeout`",
-        "changed_when" => "commands count as changed for now",
-        "failed_when" => "a command fails by its exit status for now; use `|| true`",
-        "creates" => "until then put the test into the command: `test -e PATH || CMD`",
-        "removes" => "until then put the test into the command: `test ! -e PATH || CMD`",
-        "unless" => "until then put the test into the command: `TEST || CMD`",
-        "only_if" => "until then put the test into the command: `! TEST || CMD`",
     }
 }
 
@@ -219,8 +228,7 @@ impl Decode for Condition {
                 None => Self::Expression(text.clone()),
             }),
             _ => {
-                let help =
-                    "write an expression such as `when: kernel.output is startingwith('5.')`";
+                let help = "write an expression, such as `kernel.output is startingwith('5.')`";
                 decoder.wrong_type(node, what, "an expression", help);
                 None
             }
@@ -273,6 +281,12 @@ impl RawTask {
     pub fn transfer(&self) -> Option<&At<FileTransfer>> {
         let nested = self.driver_args.as_ref().and_then(|args| args.value.file_transfer.as_ref());
         self.file_transfer.as_ref().or(nested)
+    }
+
+    /// The script, which only the task itself can have.
+    #[must_use]
+    pub fn script(&self) -> Option<&At<Templated<String>>> {
+        self.driver_args.as_ref().and_then(|args| args.value.script_content.as_ref())
     }
 }
 

@@ -113,10 +113,11 @@ mapping! {
         max_output: Templated<u64>,
         /// File transfer (with `command: ["__FILE_TRANSFER__"]`).
         file_transfer: FileTransfer,
-    }
-    not_yet {
-        "script_content" => "until then put the script into `config` or `command` as a multi-line text",
-        "script_interpreter" => "until then name the interpreter in the command",
+        /// Script to run in place of commands: it is fed to `script_interpreter` on the host, shows in no process list and leaves no file behind. Elevated by `sudo` as `config` is; with an empty list as `command`, it runs as the login user.
+        script_content: Templated<String>,
+        /// Program that runs `script_content`, perhaps with arguments, such as `python3 -u`. Default `sh`.
+        #[schemars(extend("default" = "sh"))]
+        script_interpreter: Templated<String>,
     }
 }
 

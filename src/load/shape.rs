@@ -30,11 +30,17 @@ pub(super) fn templated(value: Schema) -> Schema {
 
 /// A task has one thing to do, and the sentinel goes with a file transfer.
 pub(super) fn task(schema: &mut Schema) {
+    let script = json!({
+        "required": ["driver_args"],
+        "properties": { "driver_args": { "type": "object", "required": ["script_content"] } },
+    });
     let only = |key: &str, others: [&str; 2]| {
         let [first, second] = others;
-        let others = [first, second, "import_tasks"].map(|other| json!({ "required": [other] }));
-        json!({ "required": [key], "not": { "anyOf": others } })
+        let [first, second, import] =
+            [first, second, "import_tasks"].map(|other| json!({ "required": [other] }));
+        json!({ "required": [key], "not": { "anyOf": [first, second, import, script] } })
     };
+    let none = json!({ "type": "array", "maxItems": 0 });
     let stands_for_it = json!({ "enum": [TRANSFER_COMMAND, [TRANSFER_COMMAND]] });
     let import = json!({
         "required": ["import_tasks"],
@@ -46,8 +52,17 @@ pub(super) fn task(schema: &mut Schema) {
         only("config", ["command", "file_transfer"]),
         {
             "required": ["file_transfer"],
-            "not": { "anyOf": [{ "required": ["config"] }, { "required": ["import_tasks"] }] },
+            "not": {
+                "anyOf": [{ "required": ["config"] }, { "required": ["import_tasks"] }, script],
+            },
             "properties": { "command": stands_for_it },
+        },
+        {
+            "allOf": [script],
+            "not": {
+                "anyOf": [{ "required": ["file_transfer"] }, { "required": ["command", "config"] }],
+            },
+            "properties": { "command": none, "config": none },
         },
     ]);
     let sentinel = json!({ "required": ["command"], "properties": { "command": stands_for_it } });

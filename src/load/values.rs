@@ -1,12 +1,15 @@
 //! Values with a form of their own: durations, permission bits, choices,
 //! environments.
 
+mod pause;
+
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::decode::{At, Decode, Decoder, Templated, is_plain};
 use super::error::LoadError;
 use super::node::{Kind, Node};
+pub use pause::Pause;
 
 /// Declares a text with a fixed set of values.
 macro_rules! choices {

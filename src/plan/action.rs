@@ -19,11 +19,16 @@ use crate::resolve::{FromValue as _, describe};
 
 /// Documented default of `max_output`: 1 MiB.
 const MAX_OUTPUT: u64 = 1024 * 1024;
+/// What runs a script unless `script_interpreter` says otherwise.
+const INTERPRETER: &str = "sh";
 
 /// What a task does, as far as its keys tell.
 pub(super) fn kind(raw: &RawTask) -> ActionKind {
     if raw.transfer().is_some() {
         ActionKind::FileTransfer
+    } else if raw.script().is_some() && raw.command.is_none() {
+        // A script stands in for commands that sudo may elevate.
+        ActionKind::Config
     } else if raw.config.is_some() {
         ActionKind::Config
     } else {
@@ -58,13 +63,26 @@ pub(super) fn build(
         return Some(Action::FileTransfer(spec));
     }
     let is_config = kind == ActionKind::Config;
-    let (key, commands) = match is_config {
-        true => ("config", raw.config.as_ref()?),
-        false => ("command", raw.command.as_ref()?),
-    };
     // The sudo password comes first: what commands make of it is known then.
-    let exec = exec(args, is_config, frame, collect);
-    let commands = lines(commands, key, frame, collect);
+    let mut exec = exec(args, is_config, frame, collect);
+    let (commands, content) = match raw.script() {
+        Some(content) => script(content, args, frame, collect),
+        None => {
+            let (key, commands) = match is_config {
+                true => ("config", raw.config.as_ref()?),
+                false => ("command", raw.command.as_ref()?),
+            };
+            (lines(commands, key, frame, collect), None)
+        }
+    };
+    if let Some(exec) = exec.as_mut().filter(|_| raw.script().is_some()) {
+        exec.script = content;
+        exec.stdin_open = false;
+        if let Some(sudo) = &mut exec.sudo {
+            // A script takes a shell to hand over, whatever was inherited.
+            sudo.shell = true;
+        }
+    }
     let stop_on_error = collect.value(frame, args.stop_on_error.as_ref(), "stop_on_error");
     let stop_on_error = stop_on_error.unwrap_or(is_config);
     let action = ShellAction { commands: commands?, stop_on_error, exec: exec? };
@@ -72,6 +90,36 @@ pub(super) fn build(
         true => Action::Config(action),
         false => Action::Command(action),
     })
+}
+
+/// A script's interpreter, which is the command, and the script.
+fn script(
+    at: &At<Templated<String>>,
+    args: &DriverArgs,
+    frame: &Arc<Frame>,
+    collect: &mut Collect,
+) -> (Option<Vec<String>>, Option<Arc<str>>) {
+    let interpreter = args.script_interpreter.as_ref();
+    let program = collect.exposed(frame, interpreter, "script_interpreter");
+    if program.as_ref().is_some_and(|program| program.trim().is_empty()) {
+        let help = "name a program such as `python3`, or leave the key out for `sh`";
+        let what = "`script_interpreter`".to_owned();
+        collect.error(PlanError::Empty { what, help }, interpreter);
+    }
+    if program.as_ref().is_some_and(|program| program.contains(['\0', '\n'])) {
+        let error = PlanError::OutOfRange {
+            what: "`script_interpreter`".to_owned(),
+            expected: "one line".to_owned(),
+            found: "several".to_owned(),
+        };
+        collect.error(error, interpreter);
+    }
+    let content = collect.value(frame, Some(at), "script_content");
+    if content.as_ref().is_some_and(|content| content.contains('\0')) {
+        collect.error(PlanError::Nul { what: "`script_content`".to_owned() }, Some(at));
+    }
+    let program = program.unwrap_or_else(|| INTERPRETER.to_owned());
+    (content.as_ref().map(|_| vec![program]), content.map(Arc::from))
 }
 
 /// The commands: a text, a list of texts, or a template that gives either.
@@ -155,6 +203,7 @@ fn exec(
         read_size: read_size(args, frame, collect),
         max_output: max_output(args, frame, collect),
         sudo,
+        script: None,
     })
 }
 

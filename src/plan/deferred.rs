@@ -29,10 +29,7 @@ impl DeferredBody for Deferred {
                 let warnings = warnings.iter().map(|warning| warning.in_words(sources)).collect();
                 Ok(Resolution::Steps { steps, warnings })
             }
-            Expansion::Pending(names) => {
-                let message = format!("`{}` has no result on this host", names.join("`, `"));
-                Err(Failure::new(ErrorCode::TemplateFailed, message))
-            }
+            Expansion::Pending(names) => Ok(Resolution::Awaits(names)),
             Expansion::Wrong { problems, condition } => {
                 let code = match condition {
                     true => ErrorCode::ConditionFailed,

@@ -53,6 +53,16 @@ pub enum PlanError {
         /// The value.
         found: String,
     },
+    /// `until` does not depend on the result, and is false.
+    #[error("`until` can never hold: it does not look at the task's result")]
+    #[diagnostic(
+        code(plan::never_holds),
+        help("write an expression over `{own}`, such as `{own}.exit_status == 0`")
+    )]
+    NeverHolds {
+        /// The name of the task's own result.
+        own: String,
+    },
     /// There is nothing to run.
     #[error("{what} is empty")]
     #[diagnostic(code(plan::empty), help("{help}"))]

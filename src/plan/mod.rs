@@ -10,6 +10,8 @@ mod ansible;
 mod base;
 mod batch;
 mod collect;
+mod condition;
+mod conduct;
 mod connection;
 mod deferred;
 mod downloads;

@@ -4,11 +4,15 @@
 //! rendered here; what needs a result of the run waits in a [`DeferredBody`].
 //! The executor needs to know nothing of templates, inventories or files.
 
+mod conduct;
+
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use conduct::{Conduct, ResultCondition, Retry};
 use indexmap::IndexMap;
 use serde_json::Value;
 
@@ -201,6 +205,8 @@ pub enum Resolution {
         /// What the user should know, one sentence each.
         warnings: Vec<String>,
     },
+    /// It still waits for these results, of tasks that did not run.
+    Awaits(Vec<Arc<str>>),
 }
 
 /// What to do for one loop item, or for a task without a loop.
@@ -216,6 +222,8 @@ pub struct Step {
     pub strategy: QueueStrategy,
     /// What to do.
     pub action: Action,
+    /// What is special about how to do it; `None` where nothing is.
+    pub conduct: Option<Arc<Conduct>>,
 }
 
 /// The registered results of one host so far: by name, values of the shape
@@ -231,6 +239,17 @@ impl Registered {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
+    }
+
+    /// Those of `names` that have no result.
+    #[must_use]
+    pub fn missing(&self, names: &BTreeSet<Arc<str>>) -> BTreeSet<Arc<str>> {
+        names.iter().filter(|name| !self.0.contains_key(*name)).cloned().collect()
+    }
+
+    /// Forgets what is registered as `name`.
+    pub fn remove(&mut self, name: &str) {
+        self.0.shift_remove(name);
     }
 
     /// Registers `result` as `name`, in place of an earlier one.

@@ -63,6 +63,9 @@ pub(super) fn written_name(raw: &RawTask) -> String {
         };
         return format!("{operation} {}", path(&transfer.value.remote_path));
     }
+    if raw.script().is_some() {
+        return "script".to_owned();
+    }
     let commands = raw.command.as_ref().or(raw.config.as_ref());
     let first = match commands.map(|at| &at.value) {
         Some(OneOrMany::One(one)) => text(one),

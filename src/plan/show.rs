@@ -201,7 +201,7 @@ fn step_summary(action: &Action) -> String {
 }
 
 fn lines(prompt: &str, action: &ShellAction) -> String {
-    let shown = action.commands.iter().map(|command| format!("{prompt} {command}"));
+    let shown = action.shown().map(|command| format!("{prompt} {command}"));
     shown.collect::<Vec<_>>().join("\n")
 }
 

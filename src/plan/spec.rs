@@ -119,6 +119,14 @@ pub struct ShellAction {
     pub exec: ExecOptions,
 }
 
+impl ShellAction {
+    /// What to call each command: a script by its interpreter.
+    pub fn shown(&self) -> impl Iterator<Item = String> {
+        let suffix = if self.exec.script.is_some() { " (script_content)" } else { "" };
+        self.commands.iter().map(move |command| format!("{command}{suffix}"))
+    }
+}
+
 /// How to run a command: the documented `driver_args`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecOptions {
@@ -140,6 +148,31 @@ pub struct ExecOptions {
     pub max_output: usize,
     /// Whether and how to elevate.
     pub sudo: Option<SudoSpec>,
+    /// A script for the command to run: the command is the script's interpreter,
+    /// and finds it as its last argument. It holds any character but NUL.
+    pub script: Option<Arc<str>>,
+}
+
+/// What decides on the host whether a task has anything to do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Guards {
+    /// Paths or patterns: nothing is to be done if all of them exist.
+    pub creates: Vec<String>,
+    /// Paths or patterns: nothing is to be done if none of them exists.
+    pub removes: Vec<String>,
+    /// Shell commands: nothing is to be done if any of them succeeds.
+    pub unless: Vec<String>,
+    /// Shell commands: nothing is to be done if any of them fails.
+    pub only_if: Vec<String>,
+}
+
+impl Guards {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { creates, removes, unless, only_if } = self;
+        [creates, removes, unless, only_if].into_iter().all(Vec::is_empty)
+    }
 }
 
 /// How to elevate a command.

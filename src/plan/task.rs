@@ -88,7 +88,8 @@ impl HostTask {
             .map(|(name, value)| (name.into(), Value::from(Serde(value))))
             .collect();
         let pending = match results {
-            Some(_) => Arc::default(),
+            // What check mode did not run has no result.
+            Some(results) => Arc::new(results.missing(&self.pending)),
             None => Arc::clone(&self.pending),
         };
         let scope = Arc::clone(&self.base.scope);
@@ -217,6 +218,7 @@ impl HostTask {
         {
             sudo.password.clone_from(&connection.credentials.sudo_password);
         }
+        let conduct = self.conduct(frame, collect);
         Some(Step {
             item,
             skip: false,
@@ -226,6 +228,7 @@ impl HostTask {
                 Some(QueueStrategyName::Fifo) | None => QueueStrategy::Fifo,
             },
             action: action?,
+            conduct,
         })
     }
 

@@ -1,5 +1,6 @@
 //! Plans playbooks over inventories, both given as text.
 
+mod conduct;
 mod precedence;
 mod proof;
 mod secrets;
@@ -172,6 +173,7 @@ fn resolve(task: &PlannedTask, results: &[(&str, Value)]) -> Result<Vec<Vec<Stri
     }
     match body.resolve(&registered) {
         Ok(Resolution::Skipped) => Ok(Vec::new()),
+        Ok(Resolution::Awaits(names)) => Err(format!("waits for `{}`", names.join("`, `"))),
         Ok(Resolution::Steps { steps, .. }) => {
             Ok(steps.iter().map(|step| commands(step).to_vec()).collect())
         }

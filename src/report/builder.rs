@@ -22,6 +22,8 @@ pub struct ReportBuilder {
     plays: Vec<Play>,
     warnings: IndexSet<String>,
     ended: Option<(Timestamp, Option<RunOutcome>)>,
+    /// Whether the exit code tells of changes.
+    tells_changes: bool,
 }
 
 #[derive(Debug)]
@@ -35,7 +37,15 @@ impl ReportBuilder {
     /// Begins the report of `run`.
     #[must_use]
     pub fn new(run: RunStarted) -> Self {
-        Self { run, plays: Vec::new(), warnings: IndexSet::new(), ended: None }
+        let (plays, warnings) = (Vec::new(), IndexSet::new());
+        Self { run, plays, warnings, ended: None, tells_changes: false }
+    }
+
+    /// The same, with an exit code of its own for a run without failures in which
+    /// something changed, or in check mode would.
+    #[must_use]
+    pub fn telling_changes(self) -> Self {
+        Self { tells_changes: true, ..self }
     }
 
     /// Takes in one event; they come in the order in which they were emitted.
@@ -74,17 +84,21 @@ impl ReportBuilder {
             (false, true) => RunOutcome::Unreachable,
             (false, false) => RunOutcome::Ok,
         });
+        let mut exit_code = ExitCode::of_run(outcome, failed, unreachable);
+        if exit_code == ExitCode::Success && self.tells_changes && stats.tasks.changed > 0 {
+            exit_code = ExitCode::ChangesPending;
+        }
         Report {
             schema_version: SCHEMA_VERSION,
             run_id: self.run.run_id.to_string(),
             tool: Tool::this(),
             command: self.run.command.to_string(),
-            check_mode: false,
+            check_mode: self.run.check_mode,
             started_at: self.run.started_at,
             ended_at,
             duration_seconds: ended_at.duration_since(self.run.started_at).as_secs_f64().max(0.0),
             outcome,
-            exit_code: ExitCode::of_run(outcome, failed, unreachable).number(),
+            exit_code: exit_code.number(),
             source: self.run.source,
             stats,
             plays,

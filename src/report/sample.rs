@@ -12,6 +12,7 @@ pub(super) fn run() -> RunStarted {
     RunStarted {
         run_id: "0197a000-0000-7000-8000-000000000001".into(),
         command: "run".into(),
+        check_mode: false,
         started_at: at("2026-05-04T10:00:00Z"),
         source: Source {
             playbooks: vec![SourceFile { path: "site.yml".into(), sha256: "ab".repeat(32) }],
@@ -42,6 +43,7 @@ fn record(id: &str, name: &str, outcome: Outcome) -> TaskRecord {
         expires_at: None,
         results: vec![],
         error: None,
+        note: None,
     }
 }
 
@@ -76,6 +78,7 @@ fn site() -> TaskRecord {
                 resume_note: None,
                 verified: true,
                 sha256: Some("ef".repeat(32)),
+                diff: None,
             }),
             ..result("__FILE_TRANSFER__", "uploaded 1.2 kB to /etc/nginx/site.conf", "", 0)
         }],

@@ -5,7 +5,7 @@ use minijinja::value::{Value, ValueKind};
 use crate::load::batch::{BatchSize, Percentage};
 use crate::load::parse_bool;
 use crate::load::values::{
-    HostKeyPolicyName, Limit, Mode, OperationName, QueueStrategyName, Seconds,
+    HostKeyPolicyName, Limit, Mode, OperationName, Pause, QueueStrategyName, Seconds,
 };
 
 /// A type that a template's value can become.
@@ -70,6 +70,14 @@ integers_from_values! {
 
 impl FromValue for Seconds {
     const EXPECTED: &'static str = Seconds::EXPECTED;
+
+    fn from_value(value: &Value) -> Option<Self> {
+        number(value).and_then(Self::new)
+    }
+}
+
+impl FromValue for Pause {
+    const EXPECTED: &'static str = Pause::EXPECTED;
 
     fn from_value(value: &Value) -> Option<Self> {
         number(value).and_then(Self::new)

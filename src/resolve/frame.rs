@@ -120,6 +120,23 @@ impl Frame {
         Arc::new(frame)
     }
 
+    /// The same frame, in which a name stands for a result that is not there yet.
+    #[must_use]
+    pub fn with_pending(&self, name: &Arc<str>) -> Arc<Self> {
+        let mut frame = self.copy();
+        Arc::make_mut(&mut frame.pending).insert(Arc::clone(name));
+        if frame.registered.contains_key(name) {
+            Arc::make_mut(&mut frame.registered).remove(name);
+        }
+        Arc::new(frame)
+    }
+
+    /// The item of the loop.
+    #[must_use]
+    pub fn item(&self) -> Option<&Value> {
+        self.item.as_ref()
+    }
+
     /// Whether a name is one of those that may turn out to be there.
     #[must_use]
     pub fn is_maybe(&self, name: &str) -> bool {

@@ -5,15 +5,15 @@
 //! POSIX shell in front of it. Values of variables travel over standard input,
 //! never in an argument, so that no process list shows them.
 
+mod payload;
+
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use self::payload::payload;
 use super::prompt::Stage;
-use super::quote::{encode, octal, quote};
+use super::quote::{encode, quote};
 use crate::plan::spec::{ExecOptions, SudoSpec};
-
-/// A PTY cuts input lines at 4095 bytes, and shells read them byte by byte.
-const LONGEST_LINE: usize = 900;
 
 /// Reads variables, see [`payload`]. Names begin with underscores because a
 /// variable that the login environment exports stays exported when assigned to.
@@ -25,6 +25,24 @@ const READ_VARIABLES: &str = "__nl=$(echo; echo x); __nl=${__nl%x}; \
     E*) __c=$(printf %bx \"${__l#E}\"); __v=$__v${__c%x};; \
     X) export \"$__n=$__v\";; \
     *) break;; esac; done; unset __l __n __v __c __nl; ";
+
+/// Reads a script into a file that has no name any more when it is complete, so that
+/// nothing of it stays behind whatever happens; a script that does not arrive whole
+/// is not run. Descriptor 4 is the file.
+const READ_SCRIPT: &str = "__f=$(umask 077; mktemp \"${TMPDIR:-/tmp}/sshoal-XXXXXXXXXX\" \
+    2>/dev/null || mktemp /var/tmp/sshoal-XXXXXXXXXX) || exit 1; \
+    exec 3>\"$__f\" 4<\"$__f\" || exit 1; rm -f -- \"$__f\"; __w=; \
+    while IFS= read -r __l; do case $__l in \
+    A*) printf %s \"${__l#A}\" >&3 || break;; \
+    L*) { echo; printf %s \"${__l#L}\"; } >&3 || break;; \
+    E*) printf %b \"${__l#E}\" >&3 || break;; \
+    .) __w=yes; break;; \
+    *) break;; esac; done; exec 3>&-; \
+    if [ -z \"$__w\" ]; then echo the script did not arrive whole >&2; exit 1; fi; \
+    unset __f __l __w; ";
+
+/// Where a script's interpreter finds it.
+const SCRIPT: &str = "/dev/fd/4";
 
 /// Everything that the engine needs to start a command.
 #[derive(Clone)]
@@ -55,12 +73,16 @@ impl Launch {
 
     /// `line` with everything that `options` asks for.
     pub(super) fn new(line: &str, options: &ExecOptions) -> Self {
-        let payload = payload(&options.environment, options.pty);
+        let payload = payload(&options.environment, options.script.as_deref(), options.pty);
+        let line = match &options.script {
+            Some(_) => format!("exec {line} {SCRIPT}"),
+            None => line.to_owned(),
+        };
         let launch = Self {
             pty: options.pty,
             stdin_open: options.stdin_open && options.sudo.is_none(),
             payload,
-            ..Self::plain(line)
+            ..Self::plain(&line)
         };
         let mark = Uuid::now_v7().simple().to_string();
         match &options.sudo {
@@ -86,15 +108,14 @@ impl Launch {
             script.push_str(&format!("{print}; "));
             self.stages.insert(0, Stage::Ready { mark });
         }
-        if !self.payload.is_empty() {
-            script.push_str(READ_VARIABLES);
-        }
+        script.push_str(&read_payload(options));
         script.push_str("set -- \"$1\" \"$(printf %bx \"$2\")\" \"$3\"; ");
         script.push_str(&change_directory(options, "${2%x}"));
-        script.push_str("exec \"$3\" -c \"${1%x}\"");
+        script.push_str(&format!("exec {} -c \"${{1%x}}\"", shell(options)));
         if !keep_stdin {
             script.push_str(" </dev/null");
         }
+        script.push_str(keep_script(options));
         self.line = format!(
             "exec /bin/sh -c '{script}' sshoal {} {}",
             encode(&self.line),
@@ -113,11 +134,10 @@ impl Launch {
             "{print} >&2; if [ \"${{LC_ALL-}}\" = C ]; then \
              case $4 in x*) LC_ALL=${{4#x}};; *) unset LC_ALL;; esac; fi; "
         );
-        if !self.payload.is_empty() {
-            inner.push_str(READ_VARIABLES);
-        }
+        inner.push_str(&read_payload(options));
         inner.push_str(&change_directory(options, "$2"));
-        inner.push_str("exec \"$3\" -c \"$1\" </dev/null");
+        inner.push_str(&format!("exec {} -c \"$1\" </dev/null", shell(options)));
+        inner.push_str(keep_script(options));
         let user = if sudo.user.is_some() { " -u \"${4%x}\"" } else { "" };
         // The bootstrap runs in the login shell where that speaks POSIX, so that
         // a sudoers rule for that shell is enough.
@@ -166,6 +186,25 @@ fn marker(kind: &str, mark: &str) -> (String, String) {
     (format!("printf %s \"sshoal-{kind}-\"\"{mark}\""), format!("sshoal-{kind}-{mark}"))
 }
 
+/// What reads the payload.
+fn read_payload(options: &ExecOptions) -> String {
+    let variables = if options.environment.is_empty() { "" } else { READ_VARIABLES };
+    let script = if options.script.is_some() { READ_SCRIPT } else { "" };
+    format!("{variables}{script}")
+}
+
+/// What runs the line: the login shell, but a script's interpreter is started by
+/// `/bin/sh`, for csh would close the script.
+fn shell(options: &ExecOptions) -> &'static str {
+    if options.script.is_some() { "/bin/sh" } else { "\"$3\"" }
+}
+
+/// Hands the script's descriptor on: some shells keep those to themselves that they
+/// have opened.
+fn keep_script(options: &ExecOptions) -> &'static str {
+    if options.script.is_some() { " 4<&4" } else { "" }
+}
+
 /// The directory without a leading `~`, which [`change_directory`] takes care of.
 fn directory(options: &ExecOptions) -> &str {
     match options.working_directory.as_deref() {
@@ -184,57 +223,4 @@ fn change_directory(options: &ExecOptions, path: &str) -> String {
         _ => path.to_owned(),
     };
     format!("CDPATH= cd -- \"{path}\" || exit 1; ")
-}
-
-/// The variables as lines for [`READ_VARIABLES`]: `N` begins one by its name, `A`
-/// appends text, `L` a newline and text, `E` escaped text; `X` exports it, and a
-/// dot ends the list.
-fn payload(environment: &[(String, String)], pty: bool) -> Zeroizing<Vec<u8>> {
-    let mut lines = Zeroizing::new(Vec::new());
-    if environment.is_empty() {
-        return lines;
-    }
-    for (name, value) in environment {
-        push(&mut lines, 'N', name);
-        for (number, text) in value.split('\n').enumerate() {
-            append(&mut lines, text, number > 0, pty);
-        }
-        push(&mut lines, 'X', "");
-    }
-    push(&mut lines, '.', "");
-    lines
-}
-
-fn append(lines: &mut Vec<u8>, mut text: &str, mut newline: bool, pty: bool) {
-    while newline || !text.is_empty() {
-        // A terminal acts on control characters instead of passing them on.
-        let escape = pty && !newline && text.starts_with(|c: char| c.is_ascii_control());
-        let mut end = 0;
-        for (at, c) in text.char_indices() {
-            let plain = !pty || !c.is_ascii_control();
-            let width = if escape { 5 } else { 1 };
-            if (!escape && !plain) || (at + c.len_utf8()) * width > LONGEST_LINE {
-                break;
-            }
-            end = at + c.len_utf8();
-            if escape && plain {
-                end = at;
-                break;
-            }
-        }
-        let (chunk, rest) = text.split_at(end);
-        match (escape, newline) {
-            (true, _) => push(lines, 'E', &chunk.chars().map(octal).collect::<String>()),
-            (false, true) => push(lines, 'L', chunk),
-            (false, false) => push(lines, 'A', chunk),
-        }
-        (text, newline) = (rest, false);
-    }
-}
-
-fn push(lines: &mut Vec<u8>, kind: char, text: &str) {
-    let mut buffer = [0; 4];
-    lines.extend_from_slice(kind.encode_utf8(&mut buffer).as_bytes());
-    lines.extend_from_slice(text.as_bytes());
-    lines.push(b'\n');
 }

@@ -11,7 +11,9 @@ use super::exec::{self, End, Limits, Ran};
 use super::link::{Deadline, Link, Stop};
 use super::password::{PasswordUse, PasswordWatch, Purpose};
 use super::transfer::TransferSession;
-use super::{Cancel, Connection, Ending, Execution, Transferred, elevated, siblings, sudo};
+use super::{
+    Cancel, Comparison, Connection, Ending, Execution, Transferred, elevated, siblings, sudo,
+};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::{ExecOptions, SudoSpec, TransferSpec};
 
@@ -146,6 +148,16 @@ impl Connection for SshConnection {
         }
         let duration = began.elapsed();
         Execution { output: out.finish(), error: err.finish(), ending, duration, warnings }
+    }
+
+    fn compare(
+        &mut self,
+        spec: &TransferSpec,
+        contents: bool,
+        passwords: &dyn PasswordWatch,
+        cancel: &Cancel,
+    ) -> Result<Comparison, Failure> {
+        elevated::compare(self, spec, contents, passwords, cancel)
     }
 
     fn is_alive(&mut self) -> bool {

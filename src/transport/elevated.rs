@@ -4,6 +4,7 @@
 //! and is put into place by a script that sudo runs; a download is read through sudo.
 //! Contents travel over channels and through files, never in an argument.
 
+mod compare;
 mod download;
 mod scripts;
 mod upload;
@@ -23,7 +24,7 @@ use super::link::{Deadline, Stop};
 use super::password::{PasswordUse, PasswordWatch, Purpose};
 use super::quote::quote;
 use super::transfer::hexadecimal;
-use super::{Cancel, Transferred, siblings, sudo};
+use super::{Cancel, Comparison, Transferred, siblings, sudo};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::{ExecOptions, SudoSpec, TransferSpec};
 use crate::transfer::{TransferOperation, TransferRecord};
@@ -47,6 +48,21 @@ pub(super) fn run(
         TransferOperation::Upload => upload::upload(&mut job),
         TransferOperation::Download => download::download(&mut job),
     }
+}
+
+/// Tells what a transfer would do, through sudo or not.
+pub(super) fn compare(
+    connection: &mut SshConnection,
+    spec: &TransferSpec,
+    contents: bool,
+    passwords: &dyn PasswordWatch,
+    cancel: &Cancel,
+) -> Result<Comparison, Failure> {
+    let deadline = spec.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let nobody = SudoSpec { password: None, user: None, shell: true };
+    let sudo = spec.sudo.as_ref().unwrap_or(&nobody);
+    let mut job = Job { connection, spec, sudo, passwords, cancel, deadline };
+    compare::compare(&mut job, contents)
 }
 
 /// One transfer through sudo.
@@ -193,6 +209,7 @@ impl Job<'_> {
             read_size: None,
             max_output: MAX_OUTPUT,
             sudo,
+            script: None,
         }
     }
 
@@ -223,6 +240,7 @@ impl Job<'_> {
                 .then(|| "started from the beginning: sudo's part cannot be continued".to_owned()),
             verified: false,
             sha256: None,
+            diff: None,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::plan::spec::{ConnectionSpec, ExecOptions, TransferSpec};
+use crate::plan::spec::{ConnectionSpec, ExecOptions, Guards, TransferSpec};
 use crate::transfer::TransferRecord;
 
 mod auth;
@@ -23,6 +23,7 @@ mod connector;
 mod elevated;
 mod exec;
 mod governor;
+mod guard;
 mod handshake;
 mod host_key;
 mod known_hosts;
@@ -37,6 +38,7 @@ mod transfer;
 mod watch;
 
 pub use connector::{ConnectorConfig, SshConnector};
+pub use guard::{HeldBack, Looked};
 pub use password::{Answer, PasswordWatch, Purpose, Unwatched};
 
 /// Opens connections; shared by all worker threads of a run.
@@ -101,6 +103,30 @@ pub trait Connection: Send {
         passwords: &dyn PasswordWatch,
         cancel: &Cancel,
     ) -> Execution;
+
+    /// Asks by one command, run as `options` say, whether `guards` hold a task back.
+    fn look(
+        &mut self,
+        guards: &Guards,
+        options: &ExecOptions,
+        passwords: &dyn PasswordWatch,
+        cancel: &Cancel,
+    ) -> Looked {
+        guard::ask(self, guards, options, passwords, cancel)
+    }
+
+    /// Tells what a transfer would do, and changes nothing on either side. With
+    /// `contents`, also what an upload of a single file would replace by what.
+    ///
+    /// # Errors
+    /// As [`Connection::transfer`].
+    fn compare(
+        &mut self,
+        spec: &TransferSpec,
+        contents: bool,
+        passwords: &dyn PasswordWatch,
+        cancel: &Cancel,
+    ) -> Result<Comparison, Failure>;
 
     /// Whether the peer has not hung up, as far as this side can know without
     /// asking it. What was started on a connection that is gone may have been done;
@@ -177,6 +203,31 @@ pub struct Transferred {
     pub files: Option<FileCount>,
     /// Such as a server without a shell, which could not verify.
     pub warnings: Vec<String>,
+}
+
+/// What a transfer would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// What it would give. No bytes were moved.
+    pub transferred: Transferred,
+    /// What it would replace by what, where that was asked for and it would.
+    pub contents: Option<(Content, Content)>,
+}
+
+/// What a file holds, as far as it is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// There is no such file.
+    Missing,
+    /// All of it.
+    Bytes(Vec<u8>),
+    /// More than is looked at: its size in bytes.
+    TooLarge(u64),
+}
+
+impl Content {
+    /// The largest file that is looked at, in bytes.
+    pub const LIMIT: u64 = 256 * 1024;
 }
 
 /// The files of a tree, symbolic links among them.

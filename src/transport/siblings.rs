@@ -109,6 +109,7 @@ pub(super) fn end(connection: &mut SshConnection, options: &ExecOptions) -> bool
                     let options = ExecOptions {
                         environment: Vec::new(),
                         working_directory: None,
+                        script: None,
                         ..options.clone()
                     };
                     let launch = Launch::new(&line, &options);

@@ -68,6 +68,7 @@ fn run(mut connected: Connected, line: &str) -> Execution {
         read_size: None,
         max_output: 1024,
         sudo: None,
+        script: None,
     };
     connected.connection.execute(line, &options, false, &Cancel::default())
 }

@@ -29,6 +29,7 @@ mod lab_works;
 mod project;
 mod schemas;
 mod secrets;
+mod tasks;
 mod together;
 mod transfer;
 mod usage;

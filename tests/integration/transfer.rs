@@ -701,5 +701,6 @@ fn plain_options() -> ExecOptions {
         read_size: None,
         max_output: 1 << 20,
         sudo: None,
+        script: None,
     }
 }

@@ -162,6 +162,20 @@ impl Connection for FakeConnection {
         let ending = match word {
             "ok" | "bytes" => Ending::Exited(0),
             "fail" => Ending::Exited(1),
+            // Succeeds the third time, whatever the connection.
+            "third" => {
+                let times =
+                    self.log.lines().iter().filter(|said| said.starts_with("third")).count();
+                if times < 3 { Ending::Exited(1) } else { Ending::Exited(0) }
+            }
+            "lose-once" => {
+                let times = self.log.lines().iter().filter(|said| said.starts_with("lose")).count();
+                self.lost = times == 1;
+                match self.lost {
+                    true => fail(ErrorCode::ConnectionLost, "gone"),
+                    false => Ending::Exited(0),
+                }
+            }
             "hang-up" => {
                 self.hung_up = true;
                 Ending::Exited(0)
@@ -198,6 +212,47 @@ impl Connection for FakeConnection {
         }
     }
 
+    /// A guard's text is a word: `there` exists, `yes` succeeds, `lost` loses the
+    /// connection, and everything else is not so.
+    fn look(
+        &mut self,
+        guards: &Guards,
+        _: &ExecOptions,
+        _: &dyn PasswordWatch,
+        _: &Cancel,
+    ) -> Looked {
+        self.log.push("look".to_owned());
+        let any = |list: &[String], word: &str| list.iter().any(|text| text == word);
+        let held = if any(&guards.creates, "there") {
+            Ok(Some(HeldBack::Creates))
+        } else if any(&guards.unless, "yes") {
+            Ok(Some(HeldBack::Unless(0)))
+        } else if any(&guards.only_if, "no") {
+            Ok(Some(HeldBack::OnlyIf(0)))
+        } else if any(&guards.only_if, "lost") {
+            Err(Failure::new(ErrorCode::ConnectionLost, "gone"))
+        } else if any(&guards.only_if, "slow") {
+            Err(Failure::new(ErrorCode::CommandTimeout, "too slow"))
+        } else {
+            Ok(None)
+        };
+        Looked { held, warnings: vec![] }
+    }
+
+    fn compare(
+        &mut self,
+        spec: &TransferSpec,
+        contents: bool,
+        _: &dyn PasswordWatch,
+        _: &Cancel,
+    ) -> Result<Comparison, Failure> {
+        self.log.push(format!("compare {}", spec.remote_path));
+        let transferred = moved(spec)?;
+        let bytes = |text: &str| Content::Bytes(text.as_bytes().to_vec());
+        let contents = contents.then(|| (bytes("a\nhunter22\n"), bytes("a\nb\n")));
+        Ok(Comparison { transferred, contents })
+    }
+
     fn is_alive(&mut self) -> bool {
         !self.hung_up
     }
@@ -209,27 +264,33 @@ impl Connection for FakeConnection {
         _: &Cancel,
     ) -> Result<Transferred, Failure> {
         self.log.push(format!("transfer {}", spec.remote_path));
-        if spec.remote_path.contains("full") {
-            return Err(Failure::new(ErrorCode::TransferNoSpace, "the disk is full"));
-        }
-        let changed = !spec.remote_path.contains("same");
-        Ok(Transferred {
-            record: TransferRecord {
-                operation: spec.operation,
-                local_path: spec.local_path_shown.clone(),
-                remote_path: spec.remote_path.clone(),
-                bytes_transferred: if changed { 12_345 } else { 0 },
-                total_bytes: 12_345,
-                resumed: false,
-                resume_note: None,
-                verified: true,
-                sha256: None,
-            },
-            changed,
-            files: None,
-            warnings: vec![],
-        })
+        moved(spec)
     }
+}
+
+/// What a transfer gives, by its remote path.
+fn moved(spec: &TransferSpec) -> Result<Transferred, Failure> {
+    if spec.remote_path.contains("full") {
+        return Err(Failure::new(ErrorCode::TransferNoSpace, "the disk is full"));
+    }
+    let changed = !spec.remote_path.contains("same");
+    Ok(Transferred {
+        record: TransferRecord {
+            operation: spec.operation,
+            local_path: spec.local_path_shown.clone(),
+            remote_path: spec.remote_path.clone(),
+            bytes_transferred: if changed { 12_345 } else { 0 },
+            total_bytes: 12_345,
+            resumed: false,
+            resume_note: None,
+            verified: true,
+            sha256: None,
+            diff: None,
+        },
+        changed,
+        files: None,
+        warnings: vec![],
+    })
 }
 
 /// A host's identity for the fake.
@@ -270,8 +331,10 @@ pub(super) fn step(host: &str, commands: &[&str]) -> Step {
                 read_size: None,
                 max_output: 1024,
                 sudo: None,
+                script: None,
             },
         }),
+        conduct: None,
     }
 }
 

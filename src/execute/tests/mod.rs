@@ -1,4 +1,5 @@
 mod canary;
+mod conduct;
 pub(super) mod fake;
 mod property;
 mod together;
@@ -25,11 +26,14 @@ fn options(forks: usize) -> ExecuteOptions {
         run: RunStarted {
             run_id: "run".into(),
             command: "run".into(),
+            check_mode: false,
             started_at: Timestamp::UNIX_EPOCH,
             source: Source::default(),
         },
         redactor: Arc::default(),
         canary: CanaryMode::On,
+        mode: RunMode::Apply,
+        diff: DiffMode::Hidden,
         cancel: Cancel::default(),
     }
 }

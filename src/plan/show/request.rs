@@ -18,11 +18,11 @@ pub(super) fn request(step: &Step, redactor: &Redactor) -> Value {
     let mut driver_args = Map::new();
     match &step.action {
         Action::Command(action) => {
-            request.insert("command".into(), json!(action.commands));
+            request.insert("command".into(), commands(action));
             exec_args(action, &mut driver_args);
         }
         Action::Config(action) => {
-            request.insert("config".into(), json!(action.commands));
+            request.insert("config".into(), commands(action));
             exec_args(action, &mut driver_args);
         }
         Action::FileTransfer(spec) => {
@@ -89,6 +89,14 @@ fn credentials(credentials: &Credentials, prefix: &str, args: &mut Map<String, V
     }
 }
 
+/// The commands; none beside a script, whose interpreter they hold.
+fn commands(action: &ShellAction) -> Value {
+    match action.exec.script {
+        Some(_) => json!([]),
+        None => json!(action.commands),
+    }
+}
+
 fn exec_args(action: &ShellAction, args: &mut Map<String, Value>) {
     let ExecOptions { timeout, pty, environment, working_directory, max_output, sudo, .. } =
         &action.exec;
@@ -104,9 +112,17 @@ fn exec_args(action: &ShellAction, args: &mut Map<String, Value>) {
         args.insert("working_directory".into(), json!(directory));
     }
     args.insert("max_output".into(), json!(max_output));
-    args.insert("stop_on_error".into(), json!(action.stop_on_error));
+    if let (Some(script), [interpreter]) = (&action.exec.script, action.commands.as_slice()) {
+        args.insert("script_content".into(), json!(script));
+        args.insert("script_interpreter".into(), json!(interpreter));
+    } else {
+        args.insert("stop_on_error".into(), json!(action.stop_on_error));
+    }
     if let Some(sudo) = sudo {
         sudo_args(sudo, args);
+        if action.exec.script.is_some() {
+            return;
+        }
         args.insert("sudo_shell".into(), json!(sudo.shell));
     }
 }

@@ -15,6 +15,8 @@ pub(super) const BOLD: Style = Style::new().bold();
 pub(super) const DIM: Style = Style::new().dimmed();
 pub(super) const HELP: Style = AnsiColor::Cyan.on_default();
 pub(super) const WARNING: Style = YELLOW;
+pub(super) const ADDED: Style = GREEN;
+pub(super) const REMOVED: Style = AnsiColor::Red.on_default();
 pub(super) const STDERR: Style = AnsiColor::Red.on_default();
 
 /// What a person counts: outcomes, and failures that do not matter.

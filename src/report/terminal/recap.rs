@@ -22,6 +22,7 @@ pub(super) struct Recap {
     started_at: Option<Timestamp>,
     hosts: IndexMap<HostName, Host>,
     warnings: usize,
+    check_mode: bool,
 }
 
 #[derive(Debug, Default)]
@@ -34,7 +35,10 @@ impl Recap {
     /// Counts one event.
     pub(super) fn apply(&mut self, event: &Event) {
         match event {
-            Event::RunStarted(run) => self.started_at = Some(run.started_at),
+            Event::RunStarted(run) => {
+                self.started_at = Some(run.started_at);
+                self.check_mode = run.check_mode;
+            }
             Event::PlayStarted(play) => {
                 for host in &play.hosts {
                     self.hosts.entry(host.host.clone()).or_default();
@@ -152,6 +156,9 @@ impl Recap {
         }
         if let Some(started_at) = self.started_at {
             parts.push(duration(ended_at.duration_since(started_at).as_secs_f64().max(0.0)));
+        }
+        if self.check_mode {
+            parts.push("check mode: nothing was changed".to_owned());
         }
         let word = match cut_short {
             Some(RunOutcome::Interrupted) => "interrupted · ",

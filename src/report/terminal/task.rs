@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::palette::{BOLD, DIM, HELP, Kind, STDERR};
+use super::palette::{ADDED, BOLD, DIM, HELP, Kind, REMOVED, STDERR};
 use super::text::{counted, cut, duration, harmless, output_lines, padded, width, wrapped};
 use super::{Verbosity, View};
 use crate::event::{CommandResult, Outcome, TRANSFER_COMMAND, TaskRecord, is_handler};
@@ -25,9 +25,10 @@ impl View {
         if record.outcome == Outcome::Skipped && is_handler(&record.id) && !verbose {
             return String::new();
         }
-        let excerpt = match record.error.is_none() && !verbose {
-            true => excerpt(&record.results),
-            false => String::new(),
+        let excerpt = match (&record.note, record.error.is_none() && !verbose) {
+            (Some(note), _) => harmless(note).into_owned(),
+            (None, true) => excerpt(&record.results),
+            (None, false) => String::new(),
         };
         let took = match record.attempts {
             0 => String::new(),
@@ -37,6 +38,7 @@ impl View {
         if verbose {
             record.results.iter().for_each(|result| text += &self.whole_output(host, result));
         }
+        record.results.iter().for_each(|result| text += &self.diff(kind, result));
         if let Some(error) = &record.error {
             let code = serde_json::to_value(error.code).unwrap_or_default();
             let code = code.as_str().unwrap_or_default();
@@ -75,6 +77,25 @@ impl View {
             output_lines(&result.error).for_each(|line| push("┆", Some(STDERR), &line));
         }
         text
+    }
+
+    /// What an upload changed, line by line.
+    fn diff(&self, kind: Kind, result: &CommandResult) -> String {
+        let diff = result.transfer.as_ref().and_then(|transfer| transfer.diff.as_deref());
+        let line = |line: &str| {
+            let text = harmless(line);
+            let text = match line.as_bytes().first() {
+                _ if line.starts_with("--- ") || line.starts_with("+++ ") => {
+                    self.paint.with(BOLD, text)
+                }
+                Some(b'+') => self.paint.with(ADDED, text),
+                Some(b'-') => self.paint.with(REMOVED, text),
+                Some(b'@' | b'(' | b'\\') => self.paint.with(DIM, text),
+                _ => text.into_owned(),
+            };
+            format!("{}{text}\n", self.gutter(kind))
+        };
+        diff.into_iter().flat_map(str::lines).map(line).collect()
     }
 
     /// The last lines of what failed commands said.

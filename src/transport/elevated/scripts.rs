@@ -54,6 +54,16 @@ else said=$(stat -- "$p" 2>&1); case $said in
 fi
 "#;
 
+/// After [`PROBE`], `… PATH SIZE SUM OWNER GROUP`: whether the directory is there, and
+/// whom OWNER and GROUP mean.
+pub(super) const WANTED: &str = r#"[ -d "$(dirname -- "$p")" ] || echo sshoal-orphan:
+if [ -n "$4" ]; then echo "sshoal-user:$(id -u -- "$4" 2>/dev/null || echo "$4")"; fi
+if [ -n "$5" ]; then
+  g=$({ getent group "$5" || grep "^$5:" /etc/group || echo "x:x:$5"; } | head -n 1 | cut -d: -f3)
+  echo "sshoal-group:$g"
+fi
+"#;
+
 /// `install SOURCE TARGET MODE OWNER GROUP PARENTS SUM NEW_MODE`: puts a copy of
 /// SOURCE in TARGET's place in one step.
 pub(super) const INSTALL: &str = r#"src=$1 want=$3 user=$4 grp=$5 expected=$7 new=$8

@@ -32,12 +32,7 @@ fn file(job: &mut Job<'_>) -> Result<Transferred, Failure> {
     let there: Vec<&str> = there.split(' ').collect();
     match there.as_slice() {
         ["directory", ..] => return Err(is_directory(job)),
-        ["special", ..] => {
-            return Err(Failure::new(
-                ErrorCode::TransferFailed,
-                format!("`{}` on the host is no regular file", job.spec.remote_path),
-            ));
-        }
+        ["special", ..] => return Err(is_special(job)),
         ["file", length, _, _, _, sum] if *length == size.to_string() => {
             let here = hash(job)?;
             if *sum == here {
@@ -138,7 +133,7 @@ fn lend(job: &mut Job<'_>, stage: &str) -> Result<(), Failure> {
 }
 
 /// Size and mode of what is uploaded.
-fn source(job: &Job<'_>) -> Result<(u64, u32), Failure> {
+pub(super) fn source(job: &Job<'_>) -> Result<(u64, u32), Failure> {
     if let Some(content) = &job.spec.content {
         return Ok((content.len() as u64, RENDERED_MODE));
     }
@@ -147,17 +142,22 @@ fn source(job: &Job<'_>) -> Result<(u64, u32), Failure> {
     Ok((metadata.len(), metadata.permissions().mode() & 0o777))
 }
 
-fn hash(job: &Job<'_>) -> Result<String, Failure> {
+/// The hash of what is uploaded.
+pub(super) fn hash(job: &Job<'_>) -> Result<String, Failure> {
+    let Some(content) = &job.spec.content else { return hash_of(&job.spec.local_path) };
     let mut hash = Sha256::new();
-    match &job.spec.content {
-        Some(content) => hash.update(content),
-        None => super::read_all(&job.spec.local_path, |bytes| hash.update(bytes))
-            .map_err(|error| unreadable(&job.spec.local_path, &error))?,
-    }
+    hash.update(content);
     Ok(super::hexadecimal(&hash.finish()))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+/// The hash of a file on this machine.
+pub(super) fn hash_of(path: &Path) -> Result<String, Failure> {
+    let mut hash = Sha256::new();
+    super::read_all(path, |bytes| hash.update(bytes)).map_err(|error| unreadable(path, &error))?;
+    Ok(super::hexadecimal(&hash.finish()))
+}
+
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     let code = match error.kind() {
         std::io::ErrorKind::PermissionDenied => ErrorCode::TransferPermission,
         _ => ErrorCode::TransferFailed,
@@ -165,7 +165,12 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(code, format!("cannot read `{}` on this machine: {error}", path.display()))
 }
 
-fn is_directory(job: &Job<'_>) -> Failure {
+pub(super) fn is_special(job: &Job<'_>) -> Failure {
+    let path = &job.spec.remote_path;
+    Failure::new(ErrorCode::TransferFailed, format!("`{path}` on the host is no regular file"))
+}
+
+pub(super) fn is_directory(job: &Job<'_>) -> Failure {
     let path = &job.spec.remote_path;
     Failure::new(ErrorCode::TransferFailed, format!("`{path}` on the host is a directory"))
         .with_help("name the file, as in `remote_path: /srv/app/app.conf`")

@@ -58,7 +58,9 @@ impl Job<'_> {
             }
             () => ErrorCode::TransferFailed,
         };
-        let failure = Failure::new(code, format!("{} failed through sudo: {why}", self.subject()));
+        let through = if self.spec.sudo.is_some() { " through sudo" } else { "" };
+        let message = format!("{} failed{through}: {why}", self.subject());
+        let failure = Failure::new(code, message);
         Err(match code {
             ErrorCode::TransferNoSpace => {
                 failure.with_help("free space there, or choose another file system")

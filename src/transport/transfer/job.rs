@@ -134,6 +134,7 @@ impl<'a> Job<'a> {
                 resume_note: self.resume_note.take(),
                 verified,
                 sha256,
+                diff: None,
             },
             changed: true,
             files: None,

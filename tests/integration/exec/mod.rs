@@ -66,6 +66,7 @@ fn options() -> ExecOptions {
         read_size: None,
         max_output: 1 << 20,
         sudo: None,
+        script: None,
     }
 }
 
