@@ -1,17 +1,10 @@
 //! A connection's exec channels: the one opened ahead of its command, and those
 //! whose closing nobody waits for.
 
-use std::time::Duration;
-
-use ssh2::{BlockDirections, Channel};
+use ssh2::{BlockDirections, Channel, Session};
 
 use super::Cancel;
 use super::link::{Deadline, Link, Stop, classify, would_block};
-
-/// How often a refused channel is asked for again.
-const MOST_TRIES: u32 = 3;
-/// The pause after the second refusal; it grows with each further one.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// The channels of one connection that no command is running on.
 pub(super) struct Channels {
@@ -19,6 +12,15 @@ pub(super) struct Channels {
     retired: Vec<Channel>,
     /// Whether the server lets a channel be opened while another is in use.
     ahead: bool,
+}
+
+/// What a refused channel means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// There is no room while the connection keeps what it has.
+    Stands,
+    /// The server may still count a channel that was given back.
+    MayPass,
 }
 
 enum Next {
@@ -38,35 +40,38 @@ impl Channels {
     pub(super) fn take(
         &mut self,
         link: &mut Link,
+        refusal: Refusal,
         deadline: Deadline,
         cancel: &Cancel,
     ) -> Result<Channel, Stop> {
         self.sweep();
-        let mut tries = 0;
-        loop {
-            let opening = match std::mem::replace(&mut self.next, Next::Opening) {
-                Next::Ready(channel) => {
-                    self.next = Next::None;
-                    return Ok(channel);
-                }
-                Next::Opening => true,
-                Next::None => false,
-            };
-            let opened = link.drive(deadline, cancel, |session| session.channel_session());
-            if !matches!(opened, Err(Stop::Deadline | Stop::Cancelled)) {
+        let ask = |session: &Session| session.channel_session();
+        match std::mem::replace(&mut self.next, Next::Opening) {
+            Next::Ready(channel) => {
                 self.next = Next::None;
+                return Ok(channel);
             }
-            match opened {
-                // Under a low `MaxSessions` a channel is refused while another is
-                // in use, and OpenSSH counts one for a moment after its close.
-                Err(Stop::Refused(_)) if opening || tries < MOST_TRIES => {
-                    self.ahead &= !opening;
-                    std::thread::sleep(PAUSE * tries);
-                    tries += 1;
-                }
-                opened => return opened,
-            }
+            Next::Opening => match link.drive(deadline, cancel, ask) {
+                // It was asked for while another was in use, which a low
+                // `MaxSessions` does not allow. Now none is.
+                Err(Stop::Refused(_)) => self.ahead = false,
+                opened => return self.opened(opened),
+            },
+            Next::None => {}
         }
+        let opened = match refusal {
+            Refusal::MayPass => link.open(deadline, cancel, ask),
+            Refusal::Stands => link.drive(deadline, cancel, ask),
+        };
+        self.opened(opened)
+    }
+
+    /// Takes note of what came of a request for a channel.
+    fn opened(&mut self, opened: Result<Channel, Stop>) -> Result<Channel, Stop> {
+        if !matches!(opened, Err(Stop::Deadline | Stop::Cancelled)) {
+            self.next = Next::None;
+        }
+        opened
     }
 
     /// Goes on with opening the channel for the command after this one, without
@@ -126,6 +131,7 @@ impl Channels {
         if let Ok(None) = send(link, deadline, cancel, |_| channel.close()) {
             self.retired.push(channel);
         }
+        link.has_released();
     }
 
     /// Frees the channels that the server has closed in the meantime.

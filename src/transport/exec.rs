@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::Cancel;
 use super::bootstrap::Launch;
 use super::capture::Capture;
-use super::channels::send;
+use super::channels::{Refusal, send};
 use super::connection::SshConnection;
 use super::link::{Deadline, Stop};
 use super::password::PasswordUse;
@@ -152,8 +152,9 @@ enum Eof {
 impl Run<'_> {
     fn carry_out(&mut self) -> (End, Option<Channel>) {
         let Limits { deadline, cancel, .. } = *self.limits;
-        let SshConnection { link, channels, .. } = &mut *self.connection;
-        let mut channel = match channels.take(link, deadline, cancel) {
+        let SshConnection { link, channels, transfers, .. } = &mut *self.connection;
+        let refusal = if transfers.holds_channels() { Refusal::Stands } else { Refusal::MayPass };
+        let mut channel = match channels.take(link, refusal, deadline, cancel) {
             Ok(channel) => channel,
             Err(stop) => return (refused(CHANNEL, stop), None),
         };

@@ -23,6 +23,13 @@ const LAST_CALL: Duration = Duration::from_millis(500);
 const AFTER_THE_LAST_CALL: Duration = Duration::from_millis(300);
 /// libssh2 sends keepalives at least two seconds apart, by a clock of whole seconds.
 const BETWEEN_CALLS: Duration = Duration::from_secs(3);
+/// How long a server may go on counting a channel that was closed towards its
+/// `MaxSessions`: OpenSSH does so until it has buried what ran there.
+const LINGERING: Duration = Duration::from_secs(2);
+/// The pause after the first refusal of a channel; it grows with each further one.
+const PAUSE: Duration = Duration::from_millis(10);
+/// The longest pause between two requests for a channel.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// A moment after which to give up; `None` never comes.
 pub(super) type Deadline = Option<Instant>;
@@ -50,6 +57,8 @@ pub(super) struct Link {
     silence: Silence,
     last_called: Option<Instant>,
     condemned: Option<&'static str>,
+    /// When a channel was last given back.
+    released: Option<Instant>,
 }
 
 /// How long the peer has been waited for in vain.
@@ -72,7 +81,8 @@ impl Link {
     pub(super) fn new(session: Session, socket: OwnedFd, keepalive: Duration) -> Self {
         session.set_blocking(false);
         let silence = Silence::default();
-        Self { session, socket, keepalive, silence, last_called: None, condemned: None }
+        let (last_called, condemned, released) = (None, None, None);
+        Self { session, socket, keepalive, silence, last_called, condemned, released }
     }
 
     /// The session, for calls that do not touch the network.
@@ -118,6 +128,31 @@ impl Link {
                 Err(error) => return Err(classify(error)),
             }
         }
+    }
+
+    /// Opens a channel by `operation`. While the server may still count one that was
+    /// given back, a refusal is not its last word.
+    pub(super) fn open<T>(
+        &mut self,
+        deadline: Deadline,
+        cancel: &Cancel,
+        mut operation: impl FnMut(&Session) -> Result<T, ssh2::Error>,
+    ) -> Result<T, Stop> {
+        let mut pause = PAUSE;
+        loop {
+            let opened = self.drive(deadline, cancel, &mut operation);
+            let lingers = || self.released.is_some_and(|at| at.elapsed() < LINGERING);
+            match opened {
+                Err(Stop::Refused(_)) if lingers() => std::thread::sleep(pause),
+                opened => return opened,
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Notes that a channel was given back.
+    pub(super) fn has_released(&mut self) {
+        self.released = Some(Instant::now());
     }
 
     /// Sleeps until the socket is ready in the direction that libssh2 waits for.

@@ -79,6 +79,7 @@ impl TransferSession {
                 let _ = sftp.flush(&mut wire);
             }
             self.shell = HostShell::Untried;
+            wire.has_released();
             if wire.is_stuck() {
                 link.condemn("a transfer was broken off in the middle of a packet");
             }
@@ -94,6 +95,11 @@ impl TransferSession {
         }
     }
 
+    /// Whether channels are kept for the next transfer.
+    pub(super) fn holds_channels(&self) -> bool {
+        self.sftp.is_some() || matches!(self.shell, HostShell::Running(_))
+    }
+
     /// Ends the conversation, and gives back its channels to be closed.
     pub(super) fn end(&mut self) -> Vec<Channel> {
         let shell = match std::mem::take(&mut self.shell) {
@@ -107,11 +113,13 @@ impl TransferSession {
     fn drop_what_ended(&mut self, wire: &mut Wire<'_>) {
         if self.sftp.as_mut().is_some_and(|sftp| !sftp.is_alive(wire)) {
             self.sftp = None;
+            wire.has_released();
         }
         if let HostShell::Running(shell) = &mut self.shell
             && !shell.is_alive(wire)
         {
             self.shell = HostShell::Untried;
+            wire.has_released();
         }
     }
 

@@ -54,7 +54,7 @@ pub(super) struct Sftp {
 impl Sftp {
     /// Starts the host's SFTP server.
     pub(super) fn open(wire: &mut Wire<'_>) -> Result<Self, Trouble> {
-        let mut channel = wire.drive(|session| {
+        let mut channel = wire.open(|session| {
             session.channel_open("session", RECEIVE_WINDOW, CHANNEL_PACKET, None)
         })?;
         wire.drive(|_| channel.subsystem("sftp"))?;

@@ -98,7 +98,7 @@ impl Shell {
     }
 
     fn greet(wire: &mut Wire<'_>) -> Result<Self, Trouble> {
-        let mut channel = wire.drive(ssh2::Session::channel_session)?;
+        let mut channel = wire.open(ssh2::Session::channel_session)?;
         wire.drive(|_| channel.exec("/bin/sh"))?;
         let mut shell = Self { channel, pending: Vec::new(), output: Vec::new(), session: None };
         shell.say(PROLOGUE);

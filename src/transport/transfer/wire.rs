@@ -90,6 +90,19 @@ impl<'a> Wire<'a> {
         self.link.drive(self.deadline, &self.cancel, operation)
     }
 
+    /// Opens a channel by `operation`.
+    pub(super) fn open<T>(
+        &mut self,
+        operation: impl FnMut(&Session) -> Result<T, ssh2::Error>,
+    ) -> Result<T, Stop> {
+        self.link.open(self.deadline, &self.cancel, operation)
+    }
+
+    /// Notes that a channel was given back.
+    pub(super) fn has_released(&mut self) {
+        self.link.has_released();
+    }
+
     /// Tells what a channel's read or write gave: bytes moved, `None` when it would
     /// block.
     pub(super) fn moved(&mut self, result: io::Result<usize>) -> Result<Option<usize>, Trouble> {

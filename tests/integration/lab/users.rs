@@ -5,6 +5,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -109,17 +110,21 @@ impl User {
         user
     }
 
-    /// Lets the holder of this public key (`algorithm base64`) log in.
+    /// Lets the holder of this public key (`algorithm base64`) log in. Other tests
+    /// may be logging in meanwhile, or add a key as well.
     pub(crate) fn authorize(&self, public_key: &str) {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = self.home.join(".ssh");
         if !dir.exists() {
             fs::create_dir(&dir).unwrap();
             self.own(&dir, 0o700);
         }
-        let file = dir.join("authorized_keys");
+        let (file, draft) = (dir.join("authorized_keys"), dir.join("authorized_keys.draft"));
         let known = fs::read_to_string(&file).unwrap_or_default();
-        fs::write(&file, format!("{known}{public_key} sshoal-lab\n")).unwrap();
-        self.own(&file, 0o600);
+        fs::write(&draft, format!("{known}{public_key} sshoal-lab\n")).unwrap();
+        self.own(&draft, 0o600);
+        fs::rename(&draft, &file).unwrap();
     }
 
     /// Writes a file of the user's into its home and returns its path.
