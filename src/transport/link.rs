@@ -9,6 +9,10 @@ use ssh2::{BlockDirections, Session};
 
 use super::Cancel;
 
+mod silence;
+
+use silence::{Silence, is_writable};
+
 /// `LIBSSH2_ERROR_EAGAIN`: the operation would block; repeat it.
 pub(super) const EAGAIN: i32 = -37;
 /// `LIBSSH2_ERROR_SOCKET_SEND`, `_SOCKET_DISCONNECT`, `_SOCKET_TIMEOUT`, `_SOCKET_RECV`.
@@ -16,13 +20,6 @@ const SOCKET_ERRORS: [i32; 4] = [-7, -13, -30, -43];
 /// The longest sleep between two looks at the cancel flag.
 pub(super) const CANCEL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How long before its deadline a peer is asked for a sign of life, so that it is
-/// known then whether it makes sense to clean up there.
-const LAST_CALL: Duration = Duration::from_millis(500);
-/// How long a peer that did not answer the last call in time may still do so.
-const AFTER_THE_LAST_CALL: Duration = Duration::from_millis(300);
-/// libssh2 sends keepalives at least two seconds apart, by a clock of whole seconds.
-const BETWEEN_CALLS: Duration = Duration::from_secs(3);
 /// How long a server may go on counting a channel that was closed towards its
 /// `MaxSessions`: OpenSSH does so until it has buried what ran there.
 const LINGERING: Duration = Duration::from_secs(2);
@@ -59,20 +56,6 @@ pub(super) struct Link {
     condemned: Option<&'static str>,
     /// When a channel was last given back.
     released: Option<Instant>,
-}
-
-/// How long the peer has been waited for in vain.
-///
-/// Only time spent waiting counts: a connection that nobody used for ten minutes
-/// has the full limit to answer the next question.
-#[derive(Default)]
-struct Silence {
-    lasted: Duration,
-    probed_at: Duration,
-    /// Whether it was asked for an answer in this time.
-    called: bool,
-    /// Whether it was waited for after its deadline, too.
-    given_up: bool,
 }
 
 impl Link {
@@ -168,9 +151,7 @@ impl Link {
             return Err(Stop::Deadline);
         }
         self.probe()?;
-        if deadline.is_some_and(|deadline| deadline - began <= LAST_CALL) {
-            self.last_call()?;
-        }
+        self.last_call(deadline.map(|deadline| deadline - began))?;
         let nap =
             deadline.map_or(CANCEL_INTERVAL, |deadline| (deadline - began).min(CANCEL_INTERVAL));
         let wanted = self.wanted();
@@ -192,85 +173,6 @@ impl Link {
             BlockDirections::Inbound | BlockDirections::None => PollFlags::IN,
         }
     }
-
-    /// Records a wait of `time`, and whether it brought a sign of life: something
-    /// to read, or room to send, which only the peer's acknowledgements make.
-    pub(super) fn waited(&mut self, time: Duration, heard: bool) {
-        if heard {
-            self.silence = Silence::default();
-            // Delayed acknowledgements stall small exchanges by 40 ms each; the
-            // flag is one-shot in the kernel, so it is set again with each wake-up.
-            // A socket pair to a bastion has no such option.
-            let _ = rustix::net::sockopt::set_tcp_quickack(&self.socket, true);
-        } else {
-            self.silence.lasted += time;
-        }
-    }
-
-    /// Asks a silent peer for a sign of life, and gives it up after the limit.
-    pub(super) fn probe(&mut self) -> Result<(), Stop> {
-        if !self.session.authenticated() {
-            return Ok(()); // Before that, each stage has a deadline of its own.
-        }
-        let Silence { lasted, probed_at, .. } = self.silence;
-        if lasted >= self.keepalive {
-            return Err(Stop::Lost(format!("nothing heard for {:.0} s", lasted.as_secs_f64())));
-        }
-        if lasted >= probed_at + self.keepalive / 3 {
-            self.silence.probed_at = lasted;
-            self.call()?;
-        }
-        Ok(())
-    }
-
-    /// Asks for a sign of life shortly before a deadline.
-    fn last_call(&mut self) -> Result<(), Stop> {
-        let is_due = self.last_called.is_none_or(|at| at.elapsed() >= BETWEEN_CALLS);
-        if self.session.authenticated() && !self.silence.called && is_due {
-            self.call()?;
-        }
-        Ok(())
-    }
-
-    fn call(&mut self) -> Result<(), Stop> {
-        self.silence.called = true;
-        self.last_called = Some(Instant::now());
-        // A keepalive that went out only in part could never be completed, for
-        // libssh2 builds it anew each time, and nothing else could be sent after
-        // it. So it is sent only where there is room for it; where there is none,
-        // room is the answer that is waited for.
-        if !self.wanted().contains(PollFlags::OUT) && is_writable(&self.socket) {
-            // The interval is only a flag here: libssh2 sends when asked to after
-            // it has passed, and the shortest it knows is two seconds.
-            self.session.set_keepalive(true, 1);
-            match self.session.keepalive_send() {
-                Err(error) if !would_block(&error) => return Err(Stop::Lost(error.to_string())),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether the peer still answers, as far as is known when a deadline has
-    /// passed. One that was asked in time and said nothing gets a last moment.
-    pub(super) fn answers(&mut self) -> bool {
-        if !self.silence.called {
-            return true;
-        }
-        let deadline = Instant::now() + AFTER_THE_LAST_CALL;
-        while !self.silence.given_up {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let mut fds = [PollFd::new(&self.socket, self.wanted())];
-            match poll(&mut fds, Some(&timespec(left))) {
-                Ok(0) | Err(_) => self.silence.given_up = left.is_zero(),
-                Ok(_) => {
-                    self.silence = Silence::default();
-                    return true;
-                }
-            }
-        }
-        false
-    }
 }
 
 impl Drop for Link {
@@ -281,11 +183,6 @@ impl Drop for Link {
             let _ = self.session.disconnect(None, "done", None);
         }
     }
-}
-
-fn is_writable(socket: &OwnedFd) -> bool {
-    let mut fds = [PollFd::new(socket, PollFlags::OUT)];
-    poll(&mut fds, Some(&timespec(Duration::ZERO))).is_ok() && fds[0].revents() == PollFlags::OUT
 }
 
 /// A duration as `poll` takes it.
