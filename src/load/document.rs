@@ -112,6 +112,9 @@ fn parse_yaml(tree: &Document<'_>) -> Result<Node, Problem> {
         let at = error.location().map(|location| byte_offset(tree.text, location.index()));
         let told = error.to_string();
         let (message, context) = told.split_once(" at line ").unwrap_or((&told, ""));
+        // Its message would quote the value, which may be a secret.
+        let is_unknown = message.starts_with("invalid type");
+        let message = if is_unknown { "this is a value of an unknown kind" } else { message };
         let (message, help, at) = yaml_advice(tree.text, message, context, at);
         let error = LoadError::YamlSyntax { message, help: help.to_owned() };
         let place = match tree.text[at..].starts_with('\t') {

@@ -20,6 +20,8 @@ pub mod inventory;
 pub mod layer;
 mod mapping;
 pub mod node;
+mod numbers;
+pub mod numeral;
 pub mod pattern_file;
 mod place;
 pub mod playbook;

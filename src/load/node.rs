@@ -7,6 +7,7 @@ use std::fmt;
 use indexmap::IndexMap;
 use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
+use super::numeral::Numeral;
 use super::place::Document;
 use super::source::Span;
 
@@ -27,7 +28,7 @@ pub enum Kind {
     /// `true` or `false`.
     Bool(bool),
     /// A number.
-    Number(serde_json::Number),
+    Number(Numeral),
     /// A text.
     Text(String, TextStyle),
     /// A list.
@@ -92,7 +93,7 @@ impl Node {
         match &self.kind {
             Kind::Null => Value::Null,
             Kind::Bool(value) => Value::Bool(*value),
-            Kind::Number(number) => Value::Number(number.clone()),
+            Kind::Number(number) => Value::Number(number.value()),
             Kind::Text(text, _) => Value::String(text.clone()),
             Kind::List(items) => items.iter().map(Self::to_json).collect(),
             Kind::Map(map) => Value::Object(
@@ -109,7 +110,7 @@ impl Node {
         let kind = match value {
             Value::Null => Kind::Null,
             Value::Bool(value) => Kind::Bool(*value),
-            Value::Number(number) => Kind::Number(number.clone()),
+            Value::Number(number) => Kind::Number(number.clone().into()),
             Value::String(text) => Kind::Text(text.clone(), TextStyle::Quoted),
             Value::Array(items) => Kind::List(items.iter().map(Self::from_json).collect()),
             Value::Object(map) => Kind::Map(
@@ -164,9 +165,18 @@ impl<'de> Visitor<'de> for NodeSeed<'_, '_> {
         Ok(Node { kind: Kind::Number(value.into()), span: None })
     }
 
+    /// A number beyond 64 bits stays a text: JSON's readers would round it.
+    fn visit_i128<E>(self, value: i128) -> Result<Node, E> {
+        Ok(Node { kind: Kind::Text(value.to_string(), TextStyle::Plain), span: None })
+    }
+
+    fn visit_u128<E>(self, value: u128) -> Result<Node, E> {
+        Ok(Node { kind: Kind::Text(value.to_string(), TextStyle::Plain), span: None })
+    }
+
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Node, E> {
         let kind = match serde_json::Number::from_f64(value) {
-            Some(number) => Kind::Number(number),
+            Some(number) => Kind::Number(number.into()),
             // `.inf` and `.nan` have no JSON form; as text they at least survive.
             None => Kind::Text(value.to_string(), TextStyle::Plain),
         };
@@ -190,8 +200,8 @@ impl<'de> Visitor<'de> for NodeSeed<'_, '_> {
         let mut items: Vec<Node> = Vec::new();
         let mut ordinal = self.0.counted();
         while let Some(mut item) = seq.next_element_seed(self)? {
+            self.0.renumber(&mut item, ordinal);
             item.span = item.span.or_else(|| self.0.marked(ordinal));
-            self.0.renumber(&mut item);
             ordinal = self.0.counted();
             items.push(item);
         }
@@ -204,10 +214,11 @@ impl<'de> Visitor<'de> for NodeSeed<'_, '_> {
         let mut merges = Vec::new();
         let mut ordinal = self.0.counted();
         while let Some(mut key) = access.next_key_seed(self)? {
+            let second = self.0.counted();
             let mut value = access.next_value_seed(self)?;
             let name = self.0.key_name(&mut key, ordinal);
             value.span = value.span.or_else(|| self.0.behind(key.span));
-            self.0.renumber(&mut value);
+            self.0.renumber(&mut value, second);
             if name == "<<" {
                 merges.push(value);
             } else if map.contains_key(&name) {

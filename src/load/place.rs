@@ -3,14 +3,16 @@
 //! serde_yaml lends out a scalar as a slice of the document wherever the scalar
 //! stands there verbatim, and the address of that slice is its position: that
 //! covers every key and nearly every text in one pass. A value that is not lent
-//! out (a number, a block scalar) is found behind its key. An item of a list has
-//! no key; for those few, a second walk stops at the item with an error, and the
-//! error has the position.
+//! out (a number, a block scalar) is found behind its key. Numbers that no key
+//! precedes are found by the module `numbers`; for the few other items of lists, a
+//! second walk stops at the item with an error, and the error has the position.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::node::{Kind, Node, TextStyle};
+use super::numbers::places_of_numbers;
 use super::source::Span;
 use super::walk::position_of;
 use super::yaml_1_1;
@@ -35,6 +37,7 @@ pub(super) struct Document<'t> {
     is_yaml: bool,
     counted: Cell<usize>,
     walks: Cell<usize>,
+    numbers: OnceCell<HashMap<usize, Range<usize>>>,
     duplicates: RefCell<Vec<(String, Option<Span>)>>,
 }
 
@@ -47,6 +50,7 @@ impl<'t> Document<'t> {
             is_yaml,
             counted: Cell::new(0),
             walks: Cell::new(0),
+            numbers: OnceCell::new(),
             duplicates: RefCell::default(),
         }
     }
@@ -128,7 +132,7 @@ impl<'t> Document<'t> {
             return text.clone();
         }
         if matches!(key.kind, Kind::Number(_)) {
-            key.span = key.span.or_else(|| self.marked(ordinal));
+            key.span = key.span.or_else(|| self.number(ordinal));
         }
         match (&key.kind, key.span) {
             (Kind::Bool(_) | Kind::Number(_), Some(span)) => {
@@ -141,16 +145,40 @@ impl<'t> Document<'t> {
         }
     }
 
-    /// Gives back its text to what is a number to YAML 1.2 alone.
-    pub(super) fn renumber(&self, node: &mut Node) {
-        if self.scalars == Scalars::Ansible
-            && matches!(node.kind, Kind::Number(_))
-            && let Some(span) = node.span
-            && let Some(written) = self.text.get(span.start..span.start + span.len)
-            && yaml_1_1::is_text(written)
-        {
-            node.kind = Kind::Text(written.to_owned(), TextStyle::Plain);
+    /// Gives back their text to numbers: what is written `1.10` may be meant so, and
+    /// some of what is a number to YAML 1.2 is a text to YAML 1.1.
+    pub(super) fn renumber(&self, node: &mut Node, ordinal: usize) {
+        let Kind::Number(number) = &node.kind else { return };
+        let is_number = |span: &Span| looks_like_a_number(self.written(*span));
+        let Some(span) = node.span.filter(is_number).or_else(|| self.number(ordinal)) else {
+            return;
+        };
+        let written = self.written(span);
+        node.span = Some(span);
+        node.kind = match self.scalars {
+            Scalars::Ansible if yaml_1_1::is_text(written) => {
+                Kind::Text(written.to_owned(), TextStyle::Plain)
+            }
+            Scalars::Ansible => return,
+            Scalars::Core => Kind::Number(number.clone().written(written)),
+        };
+    }
+
+    /// The place of the number with this ordinal.
+    fn number(&self, ordinal: usize) -> Option<Span> {
+        if !self.is_yaml {
+            return None;
         }
+        let places = self.numbers.get_or_init(|| places_of_numbers(self.text));
+        places.get(&ordinal).map(|place| Span {
+            start: place.start,
+            len: place.len(),
+            ..self.whole
+        })
+    }
+
+    fn written(&self, span: Span) -> &'t str {
+        self.text.get(span.start..span.start + span.len).unwrap_or_default()
     }
 
     /// What an unquoted text means.
@@ -169,6 +197,12 @@ pub(crate) fn byte_offset(text: &str, index: usize) -> usize {
         at -= 1;
     }
     at
+}
+
+/// Whether a text that was found where a number stands is just that number.
+fn looks_like_a_number(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_hexdigit() || b"+-._xo".contains(&byte);
+    text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) && text.bytes().all(is_part)
 }
 
 /// The length of the value that a line begins with.

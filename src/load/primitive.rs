@@ -7,7 +7,7 @@ impl Decode for String {
     fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
         match &node.kind {
             Kind::Text(text, _) => Some(text.clone()),
-            // `password: 12345` and `LANG: yes` mean their text to everyone but YAML.
+            // `password: 12345` and `VERSION: 1.10` mean their text to everyone but YAML.
             Kind::Number(number) => Some(number.to_string()),
             _ => {
                 let help = match node.kind {

@@ -70,6 +70,14 @@ impl<'de> Visitor<'de> for Walk<'_> {
         self.pass()
     }
 
+    fn visit_i128<E: serde::de::Error>(self, _: i128) -> Result<(), E> {
+        self.pass()
+    }
+
+    fn visit_u128<E: serde::de::Error>(self, _: u128) -> Result<(), E> {
+        self.pass()
+    }
+
     fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
         self.pass()
     }

@@ -9,21 +9,21 @@ pub(super) fn plain(text: &str) -> Kind {
         "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Kind::Bool(false),
         _ => {}
     }
-    let number = whole(text).map(|number| number.into()).or_else(|| {
+    let number = whole(text).map(serde_json::Number::from).or_else(|| {
         let number = real(text)?;
         serde_json::Number::from_f64(number)
     });
     match number {
-        Some(number) => Kind::Number(number),
+        Some(number) => Kind::Number(number.into()),
         None => Kind::Text(text.to_owned(), TextStyle::Plain),
     }
 }
 
-/// Whether what YAML 1.2 takes for a number is a text to YAML 1.1: `0o17`, and an
-/// exponent without a dot before or a sign behind its `e`.
+/// Whether what YAML 1.2 takes for a number is a text to YAML 1.1: `0o17`, `+.5`, and
+/// an exponent without a dot before or a sign behind its `e`.
 pub(super) fn is_text(written: &str) -> bool {
     let body = written.strip_prefix(['+', '-']).unwrap_or(written);
-    if body.starts_with("0o") {
+    if body.starts_with("0o") || body.len() < written.len() && body.starts_with('.') {
         return true;
     }
     let exponent = match body.starts_with("0x") {

@@ -81,7 +81,7 @@ pub(super) fn whole(number: i128) -> Kind {
 /// A number with a fraction; what JSON cannot write stays a text.
 pub(super) fn real(number: f64) -> Kind {
     match serde_json::Number::from_f64(number) {
-        Some(number) => Kind::Number(number),
+        Some(number) => Kind::Number(number.into()),
         None => Kind::Text(python_float(number), TextStyle::Quoted),
     }
 }
