@@ -131,10 +131,20 @@ pub enum AdHoc {
         /// `NAME=VALUE` each.
         environment: Vec<String>,
     },
-    /// Uploads `LOCAL:REMOTE`.
-    Upload(String),
-    /// Downloads `REMOTE:LOCAL`.
-    Download(String),
+    /// Uploads a file.
+    Upload {
+        /// `LOCAL:REMOTE`.
+        paths: String,
+        /// Whether to put it into place through sudo.
+        sudo: bool,
+    },
+    /// Downloads a file.
+    Download {
+        /// `REMOTE:LOCAL`.
+        paths: String,
+        /// Whether to read it through sudo.
+        sudo: bool,
+    },
     /// Prints the names of the hosts.
     ListHosts,
     /// Nothing was asked for.

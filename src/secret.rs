@@ -5,16 +5,16 @@
 //! the known secrets of a run and masks them wherever a remote host or an error
 //! message repeats one.
 
+mod forms;
 mod redactor;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use zeroize::Zeroizing;
 
+pub(crate) use forms::url_encoded;
 pub use redactor::Redactor;
 
 /// What is shown in place of a secret.
@@ -66,52 +66,12 @@ impl serde::Serialize for Secret {
     }
 }
 
-/// The forms in which a secret may turn up: as it is, quoted, encoded.
-fn encoded_forms(text: &str) -> Vec<String> {
-    let mut forms = vec![
-        text.to_owned(),
-        text.replace('\'', r"'\''"),
-        STANDARD.encode(text),
-        URL_SAFE.encode(text),
-        url_encoded(text),
-    ];
-    // Between other text, as in the `user:password` of an HTTP header, base64 looks
-    // different for each of three offsets.
-    forms.extend((0..3).map(|offset| within_base64(&STANDARD, offset, text)));
-    forms.extend((0..3).map(|offset| within_base64(&URL_SAFE, offset, text)));
-    forms
-}
-
-/// The characters of an encoded text that hold nothing but `text`, when it begins
-/// `offset` bytes behind a group of three; empty where they would be too few to be
-/// told from other text.
-fn within_base64(engine: &impl base64::Engine, offset: usize, text: &str) -> String {
-    const FEWEST: usize = 6;
-    let bytes = [&b"\0\0"[..offset], text.as_bytes()].concat();
-    let encoded = engine.encode(&bytes);
-    // A character holds six bits; those at the ends share theirs with the neighbours.
-    let whole = (offset * 8).div_ceil(6)..bytes.len() * 8 / 6;
-    let form = encoded.get(whole).unwrap_or_default();
-    if form.len() < FEWEST { String::new() } else { form.to_owned() }
-}
-
-/// `text` as one part of a URL.
-pub(crate) fn url_encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes().fold(String::new(), |mut out, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                out.push(byte.into());
-            }
-            _ => write!(out, "%{byte:02X}").expect("a String takes any text"),
-        }
-        out
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
+
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
     use super::*;
 
@@ -124,10 +84,33 @@ mod tests {
 
     #[test]
     fn every_form_is_masked() {
-        let redactor = Redactor::new([&Secret::new("pa ss'w/rd")]);
-        for form in ["pa ss'w/rd", r"pa ss'\''w/rd", "cGEgc3Mndy9yZA==", "pa%20ss%27w%2Frd"] {
+        let secret = "pa ss'w/r\"d\\9$+é!";
+        let redactor = Redactor::new([&Secret::new(secret)]);
+        let forms = [
+            secret,
+            // Quoted by a shell in each of the usual ways, and by Python for one.
+            "pa ss'\\''w/r\"d\\9$+é!",
+            "pa ss'\"'\"'w/r\"d\\9$+é!",
+            "pa\\ ss\\'w/r\\\"d\\\\9\\$+é\\!",
+            "pa ss'w/r\\\"d\\\\9\\$+é!",
+            "pa ss\\'w/r\"d\\\\9$+é!",
+            // In JSON, with and without letters of other languages.
+            "pa ss'w/r\\\"d\\\\9$+é!",
+            "pa ss'w/r\\\"d\\\\9$+\\u00e9!",
+            // In a URL, as languages differ about it.
+            "pa%20ss%27w%2Fr%22d%5C9%24%2B%C3%A9%21",
+            "pa%20ss%27w%2fr%22d%5c9%24%2b%c3%a9%21",
+            "pa%20ss%27w/r%22d%5C9%24%2B%C3%A9%21",
+            "pa+ss%27w%2Fr%22d%5C9%24%2B%C3%A9%21",
+            "pa%20ss'w%2Fr%22d%5C9%24%2B%C3%A9!",
+            // In hexadecimal.
+            "706120737327772f7222645c39242bc3a921",
+            "706120737327772F7222645C39242BC3A921",
+        ];
+        for form in forms {
             assert_eq!(redactor.mask(&format!("<{form}>")), "<***>", "{form}");
         }
+        assert_eq!(redactor.mask(&STANDARD.encode(secret)), "***");
     }
 
     #[test]
@@ -140,6 +123,29 @@ mod tests {
                 assert!(masked.len() + 11 <= encoded.len(), "{around}: {masked}");
             }
         }
+    }
+
+    #[test]
+    fn base64_is_masked_across_the_lines_of_its_output() {
+        let secret = "a longer secret, so that it is cut in two by the end of a line";
+        let redactor = Redactor::new([&Secret::new(secret)]);
+        for before in 0..80 {
+            let whole = STANDARD.encode(format!("{}{secret} and more", "x".repeat(before)));
+            for width in [64, 76] {
+                let lines: Vec<&str> = whole.as_bytes().chunks(width).map(text_of).collect();
+                for newline in ["\n", "\r\n"] {
+                    let masked = redactor.mask(&lines.join(newline)).into_owned();
+                    let left: String = masked.split_whitespace().collect();
+                    assert!(left.len() + 75 <= whole.len(), "{before}, {width}: {masked}");
+                }
+            }
+        }
+        let harmless = format!("{}\nabc\n", "x".repeat(76));
+        assert!(matches!(redactor.mask(&harmless), Cow::Borrowed(_)));
+    }
+
+    fn text_of(bytes: &[u8]) -> &str {
+        std::str::from_utf8(bytes).unwrap()
     }
 
     #[test]

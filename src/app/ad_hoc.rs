@@ -42,11 +42,11 @@ pub(super) fn playbook(
 fn task(job: &AdHoc, place: Span) -> Result<RawTask, LoadError> {
     match job {
         AdHoc::Command { line, sudo, environment } => command(line, *sudo, environment),
-        AdHoc::Upload(paths) => {
+        AdHoc::Upload { paths, sudo } => {
             let (local, remote) = split(paths, "--upload LOCAL:REMOTE")?;
-            Ok(transfer(OperationName::Upload, local, Templated::Value(remote.to_owned()), place))
+            Ok(transfer(OperationName::Upload, local, remote, *sudo, place))
         }
-        AdHoc::Download(paths) => {
+        AdHoc::Download { paths, sudo } => {
             let (remote, local) = split(paths, "--download REMOTE:LOCAL")?;
             // One file per host: a directory of its own for each.
             let local = match local.ends_with('/') {
@@ -58,8 +58,7 @@ fn task(job: &AdHoc, place: Span) -> Result<RawTask, LoadError> {
                 }
                 false => Templated::Value(local.to_owned()),
             };
-            let mut task =
-                transfer(OperationName::Download, "", Templated::Value(remote.to_owned()), place);
+            let mut task = transfer(OperationName::Download, "", remote, *sudo, place);
             if let Some(transfer) = &mut task.file_transfer {
                 transfer.value.local_path = Some(At { value: local, span: Some(place), key: None });
                 transfer.value.create_dirs = Some(At::nowhere(Templated::Value(true)));
@@ -98,8 +97,7 @@ fn command(line: &str, sudo: bool, environment: &[String]) -> Result<RawTask, Lo
     let commands = Some(At::nowhere(OneOrMany::One(Templated::Value(line.to_owned()))));
     let args = DriverArgs {
         environment: (!variables.0.is_empty()).then(|| At::nowhere(variables)),
-        sudo: sudo.then(|| At::nowhere(Templated::Value(true))),
-        ..DriverArgs::default()
+        ..if sudo { elevated() } else { DriverArgs::default() }
     };
     let driver_args = Some(At::nowhere(args));
     Ok(match sudo {
@@ -111,7 +109,8 @@ fn command(line: &str, sudo: bool, environment: &[String]) -> Result<RawTask, Lo
 fn transfer(
     operation: OperationName,
     local: &str,
-    remote: Templated<String>,
+    remote: &str,
+    sudo: bool,
     place: Span,
 ) -> RawTask {
     let transfer = FileTransfer {
@@ -121,10 +120,16 @@ fn transfer(
             span: Some(place),
             key: None,
         }),
-        remote_path: Some(At::nowhere(remote)),
+        remote_path: Some(At::nowhere(Templated::Value(remote.to_owned()))),
         ..FileTransfer::default()
     };
-    RawTask { file_transfer: Some(At::nowhere(transfer)), ..RawTask::default() }
+    let driver_args = sudo.then(|| At::nowhere(elevated()));
+    let file_transfer = Some(At::nowhere(transfer));
+    RawTask { file_transfer, driver_args, ..RawTask::default() }
+}
+
+fn elevated() -> DriverArgs {
+    DriverArgs { sudo: Some(At::nowhere(Templated::Value(true))), ..DriverArgs::default() }
 }
 
 fn split<'p>(paths: &'p str, form: &str) -> Result<(&'p str, &'p str), LoadError> {

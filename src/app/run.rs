@@ -88,19 +88,33 @@ pub(super) fn run(
     execute(&planned.plan, &connector, &options, sink)
         .map_err(|error| Problems::from(Problem::new(error, None)))?;
     let report = builder.finish();
-    if let View::Report = view {
-        // Whoever closed standard output wants no more; the exit code still tells.
-        let _ = report::write_json(std::io::stdout().lock(), &report);
-    }
+    let shown = match view {
+        View::Text(terminal) => terminal.finish(),
+        View::Events(events) => events.finish(),
+        View::Report => report::write_json(std::io::stdout().lock(), &report),
+    };
     let code = ExitCode::from_number(report.exit_code).unwrap_or(ExitCode::Bug);
-    if let Some(path) = &output.report
-        && let Err(error) = report::write_file(path, &report)
-    {
-        let mut stderr = std::io::stderr().lock();
-        let _ = writeln!(stderr, "error: the run has ended, but its report is lost: {error}");
-        return Ok(if code == ExitCode::Success { ExitCode::InvalidInput } else { code });
-    }
-    Ok(code)
+    let kept = output.report.as_ref().map_or(Ok(()), |path| report::write_file(path, &report));
+    Ok(lost(shown, kept).fold(code, |code, message| {
+        let _ = writeln!(std::io::stderr().lock(), "error: {message}");
+        // That nobody knows how the run went is no success.
+        if code == ExitCode::Success { ExitCode::InvalidInput } else { code }
+    }))
+}
+
+/// What of a run's account did not get to where it was to be.
+fn lost(
+    shown: std::io::Result<()>,
+    kept: Result<(), report::WriteError>,
+) -> impl Iterator<Item = String> {
+    // Whoever closed standard output wants no more of it.
+    let shown = shown.err().filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
+    let shown = shown.map(|error| {
+        format!("the run has ended, but standard output could not be written: {error}")
+    });
+    let kept = kept.err();
+    let kept = kept.map(|error| format!("the run has ended, but its report is lost: {error}"));
+    shown.into_iter().chain(kept)
 }
 
 /// Who runs one command by hand wants to see what it says.
@@ -113,20 +127,10 @@ fn verbosity(command: &str, output: &OutputConfig) -> Verbosity {
 
 /// A report that cannot be written is better known before the run than after it.
 fn check_report_path(path: &Path) -> Result<(), Problems> {
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let reason = if path.is_dir() {
-        "it is a directory"
-    } else if !parent.is_dir() {
-        "its directory does not exist"
-    } else {
-        return Ok(());
-    };
+    let Err(reason) = report::can_write(path) else { return Ok(()) };
     let error = LoadError::Conflict {
         message: format!("the report cannot be written to `{}`: {reason}", path.display()),
-        help: "name a file in a directory that exists".to_owned(),
+        help: "name a file in a directory that exists and may be written to".to_owned(),
     };
     Err(Problem::new(error, None).into())
 }

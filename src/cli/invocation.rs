@@ -75,14 +75,15 @@ impl From<Cli> for Invocation {
 }
 
 fn ad_hoc(args: &ExecArgs) -> AdHoc {
+    let sudo = args.sudo;
     match (&args.upload, &args.download) {
         _ if args.list_hosts => AdHoc::ListHosts,
-        (Some(upload), _) => AdHoc::Upload(upload.clone()),
-        (_, Some(download)) => AdHoc::Download(download.clone()),
+        (Some(paths), _) => AdHoc::Upload { paths: paths.clone(), sudo },
+        (_, Some(paths)) => AdHoc::Download { paths: paths.clone(), sudo },
         _ if args.command.is_empty() => AdHoc::Nothing,
         _ => AdHoc::Command {
             line: args.command.join(" "),
-            sudo: args.sudo,
+            sudo,
             environment: args.environment.clone(),
         },
     }

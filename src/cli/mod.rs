@@ -109,17 +109,17 @@ pub struct ExecArgs {
     /// Command and its arguments, joined by single spaces as ssh does
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<String>,
-    /// Run the command through sudo
+    /// Run the command, or move the file, through sudo
     #[arg(long, env = "SSHOAL_SUDO", value_parser = FalseyValueParser::new())]
     pub sudo: bool,
     /// Environment variable of the command (repeatable)
     #[arg(long = "env", value_name = "NAME=VALUE", env = "SSHOAL_ENV", hide_env_values = true)]
     pub environment: Vec<String>,
     /// Upload a local file instead of running a command
-    #[arg(long, value_name = "LOCAL:REMOTE", env = "SSHOAL_UPLOAD", conflicts_with_all = ["command", "download", "sudo", "environment"])]
+    #[arg(long, value_name = "LOCAL:REMOTE", env = "SSHOAL_UPLOAD", conflicts_with_all = ["command", "download", "environment"])]
     pub upload: Option<String>,
     /// Download a file instead of running a command; LOCAL ending in '/' gets a directory per host
-    #[arg(long, value_name = "REMOTE:LOCAL", env = "SSHOAL_DOWNLOAD", conflicts_with_all = ["command", "sudo", "environment"])]
+    #[arg(long, value_name = "REMOTE:LOCAL", env = "SSHOAL_DOWNLOAD", conflicts_with_all = ["command", "environment"])]
     pub download: Option<String>,
     /// Print the names of the hosts, one per line, and do nothing else
     #[arg(long, env = "SSHOAL_LIST_HOSTS", value_parser = FalseyValueParser::new())]

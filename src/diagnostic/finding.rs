@@ -58,17 +58,18 @@ pub struct Place {
 #[must_use]
 pub fn findings(problems: &Problems, sources: &Sources, root: &Path) -> Vec<Finding> {
     let mut known: HashMap<FileId, Option<Lines>> = HashMap::new();
+    let shown = |text: String| sources.redactor().mask(&text).into_owned();
     let located = problems.iter().map(|problem| {
         let place = problem.span.and_then(|span| {
             let lines = known.entry(span.file);
-            let lines = lines.or_insert_with(|| Lines::of(&sources.get(span.file), root));
+            let lines = lines.or_insert_with(|| Lines::of(sources, span.file, root));
             Some(lines.as_ref()?.place(span.start, span.start + span.len))
         });
         Finding {
             severity: if problem.is_warning() { Severity::Warning } else { Severity::Error },
             code: problem.error.code().map(|code| code.to_string()).unwrap_or_default(),
-            message: problem.error.to_string(),
-            help: problem.error.help().map(|help| help.to_string()),
+            message: shown(problem.error.to_string()),
+            help: problem.error.help().map(|help| shown(help.to_string())),
             place,
             hosts: problem.hosts.iter().map(|host| host.to_string()).collect(),
         }
@@ -88,10 +89,11 @@ struct Lines {
 
 impl Lines {
     /// `None` for what is no file, such as the command line.
-    fn of(source: &SourceText, root: &Path) -> Option<Self> {
-        let path = path_below(source, root)?;
+    fn of(sources: &Sources, file: FileId, root: &Path) -> Option<Self> {
+        let source = sources.get(file);
+        let path = path_below(&source, root)?;
         let breaks = source.text.match_indices('\n').map(|(at, _)| at + 1);
-        let masked = mask::mask_source(&source.text);
+        let masked = mask::shown(&source.text, sources.redactor());
         Some(Self {
             path,
             starts: std::iter::once(0).chain(breaks).collect(),

@@ -4,10 +4,12 @@
 //! often stands right there. What is hidden is replaced byte for byte, so that
 //! every offset still points to the same place.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::load::decode::nearest;
 use crate::load::request::{ConnectionArgs, DriverArgs};
+use crate::secret::Redactor;
 
 /// The keys whose values are secret, ours and Ansible's.
 const SECRET_KEYS: [&str; 12] = [
@@ -25,9 +27,32 @@ const SECRET_KEYS: [&str; 12] = [
     "ansible_become_password",
 ];
 
-/// The text with the values of secret keys blotted out. Of a template the code
-/// stays, which names a secret and is none, but no text in it or around it.
-pub(super) fn mask_source(text: &str) -> String {
+/// The text with the values of secret keys blotted out, and all that is known to be
+/// secret.
+pub(super) fn shown(text: &str, redactor: &Redactor) -> String {
+    redactor.swap(&mask_source(text), blot).into_owned()
+}
+
+/// The text with the values of secret keys blotted out, and those of variables that
+/// they are made of. Of a template the code stays, which names a secret and is none,
+/// but no text in it or around it.
+fn mask_source(text: &str) -> String {
+    let mut sources = HashSet::new();
+    let masked = mask_values(text, |key, value| {
+        let secret = is_secret(key);
+        if secret {
+            sources.extend(names_in(value).map(str::to_owned));
+        }
+        secret
+    });
+    match sources.is_empty() {
+        true => masked,
+        false => mask_values(text, |key, _| is_secret(key) || sources.contains(key)),
+    }
+}
+
+/// The text with the values blotted out that `is_secret` says are secret.
+fn mask_values(text: &str, mut is_secret: impl FnMut(&str, &str) -> bool) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut block: Option<usize> = None;
     for line in text.split_inclusive('\n') {
@@ -41,7 +66,7 @@ pub(super) fn mask_source(text: &str) -> String {
             }
             _ => block = None,
         }
-        let (line, opens) = mask_line(line);
+        let (line, opens) = mask_line(line, &mut is_secret);
         masked.push_str(&line);
         if opens {
             // `- password: |` is indented by its dash as well.
@@ -52,18 +77,17 @@ pub(super) fn mask_source(text: &str) -> String {
 }
 
 /// One line masked, and whether a secret value may go on below it.
-fn mask_line(line: &str) -> (String, bool) {
+fn mask_line(line: &str, is_secret: &mut impl FnMut(&str, &str) -> bool) -> (String, bool) {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
     let mut opens = false;
     while let Some((head, key, tail)) = next_key(rest) {
         out.push_str(head);
-        if !is_secret(key) {
+        let (secret, after) = tail.split_at(value_length(tail));
+        if !is_secret(key, secret) {
             rest = tail;
             continue;
         }
-        let value = value_length(tail);
-        let (secret, after) = tail.split_at(value);
         opens = after.trim().is_empty();
         out.push_str(&blot_template(secret));
         rest = after;
@@ -207,6 +231,20 @@ fn blot_template(value: &str) -> String {
     out + &blot(rest)
 }
 
+/// The names of variables in the templates of a value, and of parts of them: what is
+/// no function, and is looked no further into.
+fn names_in(value: &str) -> impl Iterator<Item = &str> {
+    let codes = value.split("{{").skip(1).map(|rest| rest.split("}}").next().unwrap_or_default());
+    codes.flat_map(|code| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let words = code.split(move |c: char| !is_part(c)).filter(|word| !word.is_empty());
+        words.filter(move |word| {
+            let end = word.as_ptr() as usize - code.as_ptr() as usize + word.len();
+            !code[end..].trim_start().starts_with(['(', '.', '['])
+        })
+    })
+}
+
 /// What stands before `mark`, and the rest from there on.
 fn value_before<'t>(text: &'t str, mark: &str) -> Option<(&'t str, &'t str)> {
     text.find(mark).map(|at| text.split_at(at))
@@ -276,6 +314,18 @@ mod tests {
         check("password: '{{ env(\"A\", \"b\") }}'", "password: '{{ env(\"A\", ***) }}'");
         check("password: \"{{ a['b'] }}\"", "password: \"{{ a['b'] }}\"");
         check("password: {{ a", "password: {{ a");
+    }
+
+    #[test]
+    fn variables_that_secrets_are_made_of_are_hidden() {
+        check(
+            "vars: { other: 1 }\npw: hunter2\nhosts: all\npassword: \"{{ pw }}\"\n",
+            "vars: { other: 1 }\npw: *******\nhosts: all\npassword: \"{{ pw }}\"\n",
+        );
+        check(
+            "site: { login: abc }\nname: x\npassword: \"{{ upper(site.login) }}\"",
+            "site: { login: *** *\nname: x\npassword: \"{{ upper(site.login) }}\"",
+        );
     }
 
     #[test]

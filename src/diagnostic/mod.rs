@@ -211,6 +211,7 @@ pub const COMMAND_LINE: &str = "<command line>";
 /// A problem together with its source text, as miette wants it.
 struct Placed<'p> {
     problem: &'p Problem,
+    message: String,
     source: Option<Arc<Excerpt>>,
     label: Option<LabeledSpan>,
     help: Option<String>,
@@ -222,7 +223,9 @@ impl<'p> Placed<'p> {
         sources: &Sources,
         masked: &mut HashMap<FileId, Arc<Excerpt>>,
     ) -> Self {
-        let mut help = problem.help();
+        let redactor = sources.redactor();
+        let message = redactor.mask(&problem.error.to_string()).into_owned();
+        let mut help = problem.help().map(|help| redactor.mask(&help).into_owned());
         let mut source = None;
         let mut label = None;
         if let Some(span) = problem.span {
@@ -240,23 +243,24 @@ impl<'p> Placed<'p> {
                     .and_then(|label| label.label().map(str::to_owned));
                 let len = Excerpt::underlined(&text.text, span.start, span.len);
                 label = Some(LabeledSpan::new(words, span.start, len));
-                let shown = || Arc::new(Excerpt::new(&text.name, mask::mask_source(&text.text)));
+                let shown =
+                    || Arc::new(Excerpt::new(&text.name, mask::shown(&text.text, redactor)));
                 source = Some(Arc::clone(masked.entry(span.file).or_insert_with(shown)));
             }
         }
-        Self { problem, source, label, help }
+        Self { problem, message, source, label, help }
     }
 }
 
 impl fmt::Debug for Placed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.problem.error.fmt(f)
+        f.write_str(&self.message)
     }
 }
 
 impl fmt::Display for Placed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.problem.error, f)
+        f.write_str(&self.message)
     }
 }
 

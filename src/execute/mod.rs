@@ -28,6 +28,7 @@ mod censor;
 mod check;
 mod conclusion;
 mod connections;
+mod cut;
 mod diff;
 mod downloads;
 mod guard;

@@ -12,6 +12,7 @@ use jiff::{Timestamp, Unit};
 use serde_json::{Map, Value, json};
 
 use super::RunMode;
+use super::cut::masked_output;
 use crate::event::{CommandResult, Outcome, TRANSFER_COMMAND, TransferOperation, TransferRecord};
 use crate::failure::Failure;
 use crate::secret::Redactor;
@@ -153,13 +154,15 @@ fn insert_flags(value: &mut Map<String, Value>, outcome: Outcome) {
 }
 
 /// `result` with every secret masked.
-pub(super) fn masked_result(redactor: &Redactor, result: CommandResult) -> CommandResult {
+pub(super) fn masked_result(redactor: &Redactor, mut result: CommandResult) -> CommandResult {
     let mask = |text| masked(redactor, text);
+    let output = masked_output(redactor, std::mem::take(&mut result.output), &result);
+    let error = masked_output(redactor, std::mem::take(&mut result.error), &result);
     CommandResult {
         item: result.item.map(|item| masked_value(redactor, item)),
         command: mask(result.command),
-        output: mask(result.output),
-        error: mask(result.error),
+        output,
+        error,
         transfer: result.transfer.map(|transfer| TransferRecord {
             local_path: mask(transfer.local_path),
             remote_path: mask(transfer.remote_path),

@@ -252,10 +252,7 @@ fn check_own_args(raw: &RawTask, is_transfer: bool, decoder: &mut Decoder) {
         decoder.report(error, interpreter.key);
     }
     if is_transfer {
-        // Only sudo can ask for a terminal here.
-        let pty = args.get_pty.as_ref().filter(|_| args.sudo.is_none());
         let shell = [
-            ("get_pty", pty.map(|at| at.key)),
             ("sudo_shell", args.sudo_shell.as_ref().map(|at| at.key)),
             ("environment", args.environment.as_ref().map(|at| at.key)),
             ("working_directory", args.working_directory.as_ref().map(|at| at.key)),

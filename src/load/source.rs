@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use super::place::byte_offset;
+use crate::secret::Redactor;
 
 /// One of the texts in a [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,9 +69,16 @@ pub const BYTE_ORDER_MARK: char = '\u{feff}';
 #[derive(Debug, Default)]
 pub struct Sources {
     texts: RwLock<Vec<Arc<SourceText>>>,
+    redactor: Arc<Redactor>,
 }
 
 impl Sources {
+    /// What masks the secrets that are known to stand in the texts.
+    #[must_use]
+    pub fn redactor(&self) -> &Arc<Redactor> {
+        &self.redactor
+    }
+
     /// Adds a text and returns its id.
     pub fn add(&self, name: impl Into<String>, directory: &Path, mut text: String) -> FileId {
         let had_mark = text.starts_with(BYTE_ORDER_MARK);

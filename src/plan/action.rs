@@ -1,24 +1,22 @@
 //! From `command`, `config` and `driver_args` to an [`Action`].
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use minijinja::value::ValueKind;
 
 use super::collect::Collect;
 use super::error::PlanError;
-use super::spec::{Action, ExecOptions, ShellAction, SudoSpec};
+use super::exec::{exec, forbid_idle_sudo, sudo};
+use super::spec::{Action, ShellAction};
 use super::transfer;
 use crate::event::ActionKind;
 use crate::load::decode::{At, OneOrMany, Templated};
 use crate::load::playbook::RawTask;
 use crate::load::request::{Commands, DriverArgs};
-use crate::load::values::Limit;
 use crate::resolve::frame::Frame;
 use crate::resolve::{FromValue as _, describe};
+use crate::secret::Secret;
 
-/// Documented default of `max_output`: 1 MiB.
-const MAX_OUTPUT: u64 = 1024 * 1024;
 /// What runs a script unless `script_interpreter` says otherwise.
 const INTERPRETER: &str = "sh";
 
@@ -36,18 +34,30 @@ pub(super) fn kind(raw: &RawTask) -> ActionKind {
     }
 }
 
-/// Renders and checks a task's action. `args` are its merged `driver_args`.
+/// Renders and checks a task's action. `args` are its merged `driver_args`;
+/// `sudo_password` is what the login's secret has for sudo, if they have none.
 pub(super) fn build(
     raw: &RawTask,
     args: &DriverArgs,
+    sudo_password: Option<&Secret>,
     frame: &Arc<Frame>,
     collect: &mut Collect,
 ) -> Option<Action> {
     let kind = kind(raw);
+    forbid_idle_sudo(raw, args, collect);
     if kind == ActionKind::FileTransfer {
         let own = raw.transfer()?;
+        let sudo = sudo(args, sudo_password, frame, collect);
+        let pty = raw.driver_args.as_ref().and_then(|args| args.value.get_pty.as_ref());
+        if sudo.is_none() && pty.is_some() {
+            let error = PlanError::Unfitting {
+                message: "`get_pty` has no meaning for a file transfer without `sudo`".to_owned(),
+                help: "remove it from this task".to_owned(),
+            };
+            collect.error(error, pty);
+        }
         let mut spec = transfer::build(own, args.timeout.as_ref(), frame, collect)?;
-        spec.sudo = sudo(args, frame, collect);
+        spec.sudo = sudo;
         if let Some(sudo) = &mut spec.sudo {
             // Moving a file takes several commands, whatever was inherited.
             sudo.shell = true;
@@ -64,7 +74,7 @@ pub(super) fn build(
     }
     let is_config = kind == ActionKind::Config;
     // The sudo password comes first: what commands make of it is known then.
-    let mut exec = exec(args, is_config, frame, collect);
+    let mut exec = exec(args, is_config, sudo_password, frame, collect);
     let (commands, content) = match raw.script() {
         Some(content) => script(content, args, frame, collect),
         None => {
@@ -172,106 +182,4 @@ fn lines(
         return None;
     }
     Some(lines)
-}
-
-fn exec(
-    args: &DriverArgs,
-    is_config: bool,
-    frame: &Arc<Frame>,
-    collect: &mut Collect,
-) -> Option<ExecOptions> {
-    let sudo = match is_config {
-        true => sudo(args, frame, collect),
-        false => None,
-    };
-    let get_pty = collect.value(frame, args.get_pty.as_ref(), "get_pty");
-    // Documented: a sudo password turns the terminal on unless it is set.
-    let asks = sudo.as_ref().is_some_and(|sudo| sudo.password.is_some());
-    let environment = environment(args, frame, collect);
-    let working_directory =
-        collect.exposed(frame, args.working_directory.as_ref(), "working_directory");
-    if working_directory.as_ref().is_some_and(|path| path.contains('\0')) {
-        let error = PlanError::Nul { what: "`working_directory`".to_owned() };
-        collect.error(error, args.working_directory.as_ref());
-    }
-    Some(ExecOptions {
-        timeout: limit(args.timeout.as_ref(), frame, collect),
-        pty: get_pty.unwrap_or(asks),
-        stdin_open: !is_config && get_pty == Some(true),
-        environment,
-        working_directory,
-        read_size: read_size(args, frame, collect),
-        max_output: max_output(args, frame, collect),
-        sudo,
-        script: None,
-    })
-}
-
-fn sudo(args: &DriverArgs, frame: &Arc<Frame>, collect: &mut Collect) -> Option<SudoSpec> {
-    if !collect.value(frame, args.sudo.as_ref(), "sudo").unwrap_or(false) {
-        return None;
-    }
-    let password = args.sudo_password.as_ref();
-    let password = password.and_then(|at| collect.take(frame.secret(at, "`sudo_password`")));
-    if password.as_ref().is_some_and(|password| password.reveal().contains(['\0', '\n'])) {
-        let error = PlanError::OutOfRange {
-            what: "`sudo_password`".to_owned(),
-            expected: "one line".to_owned(),
-            found: "several".to_owned(),
-        };
-        collect.error(error, args.sudo_password.as_ref());
-    }
-    Some(SudoSpec {
-        password,
-        user: collect.exposed(frame, args.sudo_user.as_ref(), "sudo_user"),
-        shell: collect.value(frame, args.sudo_shell.as_ref(), "sudo_shell").unwrap_or(true),
-    })
-}
-
-fn environment(
-    args: &DriverArgs,
-    frame: &Arc<Frame>,
-    collect: &mut Collect,
-) -> Vec<(String, String)> {
-    let mut variables = Vec::new();
-    for (name, at) in args.environment.iter().flat_map(|map| &map.value.0) {
-        let Some(value) = collect.value::<String>(frame, Some(at), name) else { continue };
-        if value.contains('\0') {
-            collect.error(PlanError::Nul { what: format!("`{name}`") }, Some(at));
-        }
-        variables.push((name.clone(), value));
-    }
-    variables
-}
-
-/// A total limit; unset and null both mean none.
-pub(super) fn limit(
-    at: Option<&At<Templated<Limit>>>,
-    frame: &Arc<Frame>,
-    collect: &mut Collect,
-) -> Option<Duration> {
-    let limit = collect.value(frame, at, "timeout")?;
-    limit.0.map(|seconds| Duration::from_secs_f64(seconds.0))
-}
-
-fn read_size(args: &DriverArgs, frame: &Arc<Frame>, collect: &mut Collect) -> Option<usize> {
-    let size = collect.value(frame, args.bufsize.as_ref(), "bufsize")?;
-    match usize::try_from(size) {
-        Ok(size @ 1..=0x0400_0000) => Some(size),
-        _ if size == -1 => None,
-        _ => {
-            let error = PlanError::OutOfRange {
-                what: "`bufsize`".to_owned(),
-                expected: "-1 or a number of bytes from 1 to 67108864".to_owned(),
-                found: size.to_string(),
-            };
-            collect.error(error, args.bufsize.as_ref());
-            None
-        }
-    }
-}
-
-fn max_output(args: &DriverArgs, frame: &Arc<Frame>, collect: &mut Collect) -> usize {
-    let bytes = collect.value(frame, args.max_output.as_ref(), "max_output");
-    usize::try_from(bytes.unwrap_or(MAX_OUTPUT)).unwrap_or(usize::MAX)
 }

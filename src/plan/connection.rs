@@ -7,7 +7,7 @@ use super::collect::Collect;
 use super::error::PlanError;
 use super::identity::Identity;
 use super::login;
-use super::spec::{ConnectTimeouts, ConnectionSpec, Credentials, HostKeyPolicy};
+use super::spec::{self, ConnectTimeouts, ConnectionSpec, Credentials, HostKeyPolicy};
 use super::store::Store;
 use crate::credential::PrivateKey;
 use crate::load::decode::{At, Templated};
@@ -17,7 +17,7 @@ use crate::resolve::frame::Frame;
 use crate::secret::Secret;
 
 /// Documented defaults.
-const PORT: u16 = 22;
+pub(super) const PORT: u16 = 22;
 const TIMEOUT: f64 = 30.0;
 const KEEPALIVE: f64 = 30.0;
 
@@ -90,6 +90,22 @@ pub(super) fn build(
         compress: shared.compress,
         proxy,
     })
+}
+
+/// Where a host is reached that nothing is to be done on, as far as that is known.
+pub(super) fn address(
+    args: &ConnectionArgs,
+    host: Option<&str>,
+    frame: &Arc<Frame>,
+    store: &Store,
+) -> Option<String> {
+    let mut unheard = Collect::default();
+    let mut reader = Reader { frame, store, collect: &mut unheard };
+    let host = reader.text(args.host.as_ref(), "host").or_else(|| host.map(str::to_owned))?;
+    let username = reader.text(args.username.as_ref(), "username");
+    let ssh = store.ssh_host(&host, username.as_deref());
+    let port = reader.port(args.port.as_ref(), "port").or(ssh.port).unwrap_or(PORT);
+    Some(spec::address(ssh.host_name.as_deref().unwrap_or(&host), port))
 }
 
 /// What the target and its jump host have in common.

@@ -16,6 +16,7 @@ mod connection;
 mod deferred;
 mod downloads;
 mod error;
+mod exec;
 mod expand;
 mod handlers;
 mod identity;

@@ -210,7 +210,10 @@ impl Planner {
                 ttl = task.ttl(problems);
             }
             let body = match expansion {
-                Expansion::Skipped => TaskBody::Skipped,
+                Expansion::Skipped => {
+                    address = address.or_else(|| task.address());
+                    TaskBody::Skipped
+                }
                 Expansion::Steps(steps) => {
                     if let Some(step) = steps.first() {
                         address.get_or_insert_with(|| step.connection.address());

@@ -38,10 +38,16 @@ impl ConnectionSpec {
     /// `host:port`, or `[host]:port` where the host is an IPv6 address.
     #[must_use]
     pub fn address(&self) -> String {
-        match self.host.contains(':') {
-            true => format!("[{}]:{}", self.host, self.port),
-            false => format!("{}:{}", self.host, self.port),
-        }
+        address(&self.host, self.port)
+    }
+}
+
+/// `host:port`, or `[host]:port` where the host is an IPv6 address.
+#[must_use]
+pub fn address(host: &str, port: u16) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
     }
 }
 

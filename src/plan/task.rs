@@ -9,7 +9,7 @@ use minijinja::value::{Serde, Value, ValueKind};
 use super::collect::Collect;
 use super::error::PlanError;
 use super::model::{Registered, Step};
-use super::spec::{Action, ConnectionSpec, QueueStrategy};
+use super::spec::{ConnectionSpec, QueueStrategy};
 use super::store::Store;
 use super::warning::PlanWarning;
 use super::{action, connection};
@@ -211,13 +211,10 @@ impl HostTask {
         let connection = self.connection(frame, collect);
         let strategy =
             collect.value(frame, self.options().queue_strategy.as_ref(), "queue_strategy");
-        let mut action = action::build(&self.raw.value, &self.driver_args(), frame, collect);
-        if let (Some(connection), Some(Action::Config(config))) = (&connection, &mut action)
-            && let Some(sudo) = &mut config.exec.sudo
-            && sudo.password.is_none()
-        {
-            sudo.password.clone_from(&connection.credentials.sudo_password);
-        }
+        let login = connection.as_ref().map(|connection| &connection.credentials);
+        let sudo_password = login.and_then(|login| login.sudo_password.as_ref());
+        let args = self.driver_args();
+        let action = action::build(&self.raw.value, &args, sudo_password, frame, collect);
         let conduct = self.conduct(frame, collect);
         Some(Step {
             item,
@@ -230,6 +227,13 @@ impl HostTask {
             action: action?,
             conduct,
         })
+    }
+
+    /// Where the host is reached, if the task is not to be run there.
+    pub(super) fn address(&self) -> Option<String> {
+        let frame = Frame::of_scope(Scope::clone(&self.base.scope));
+        let default = self.base.default_address.as_deref();
+        connection::address(&self.connection_args(), default, &frame, &self.store)
     }
 
     fn connection(&self, frame: &Arc<Frame>, collect: &mut Collect) -> Option<Arc<ConnectionSpec>> {

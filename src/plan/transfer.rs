@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::action::limit;
 use super::collect::Collect;
 use super::error::PlanError;
+use super::exec::limit;
 use super::spec::TransferSpec;
 use crate::load::decode::{At, Templated};
 use crate::load::request::FileTransfer;

@@ -43,17 +43,36 @@ pub fn write_file(path: &Path, report: &Report) -> Result<(), WriteError> {
         .map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
+/// Whether a report can be written to `path`, as far as that can be known before
+/// there is one. Leaves nothing behind.
+///
+/// # Errors
+/// Why not, in a few words.
+pub fn can_write(path: &Path) -> Result<(), String> {
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let directory = directory_of(path);
+    match fs::metadata(path) {
+        Ok(there) if there.is_dir() => Err("it is a directory".to_owned()),
+        Ok(there) if !there.is_file() => Ok(()),
+        _ if !directory.is_dir() => Err("its directory does not exist".to_owned()),
+        _ => tempfile::tempfile_in(directory).map(drop).map_err(|error| error.to_string()),
+    }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
 fn replace(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
     // Through a symbolic link, the file it names is replaced, not the link.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
         return write(&File::options().write(true).open(path)?);
     }
-    let directory = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    let file = tempfile::NamedTempFile::new_in(directory)?;
+    let file = tempfile::NamedTempFile::new_in(directory_of(path))?;
     write(file.as_file())?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
@@ -88,6 +107,21 @@ mod tests {
         use std::os::unix::fs::FileTypeExt;
         replace(Path::new("/dev/null"), braces).unwrap();
         assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+    }
+
+    #[test]
+    fn whether_a_report_can_be_written_is_known_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        assert_eq!(can_write(&path.join("r.json")), Ok(()));
+        assert_eq!(can_write(Path::new("r.json")), Ok(()));
+        assert_eq!(can_write(Path::new("/dev/null")), Ok(()));
+        assert_eq!(can_write(path), Err("it is a directory".to_owned()));
+        let missing = can_write(&path.join("no/r.json"));
+        assert_eq!(missing, Err("its directory does not exist".to_owned()));
+        // Not even root makes a file there.
+        assert!(can_write(Path::new("/proc/r.json")).is_err());
+        assert_eq!(fs::read_dir(path).unwrap().count(), 0);
     }
 
     #[test]

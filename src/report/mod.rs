@@ -12,7 +12,7 @@ mod ndjson;
 pub mod terminal;
 
 pub use builder::ReportBuilder;
-pub use file::{WriteError, write_file, write_json};
+pub use file::{WriteError, can_write, write_file, write_json};
 pub use model::{
     HostOutcome, HostReport, HostStats, PlayReport, Report, Stats, TaskStats, Tool, schema,
 };

@@ -73,7 +73,7 @@ impl World {
         let environment = engine::environment();
         let names = OnceLock::new();
         let vault = Arc::new(Vault::unread());
-        let secrets = Arc::default();
+        let secrets = Arc::new(KnownSecrets::new(Arc::clone(sources.redactor())));
         Self {
             environment,
             inventory,

@@ -41,6 +41,13 @@ pub struct KnownSecrets {
 }
 
 impl KnownSecrets {
+    /// None yet but those that `redactor` masks, which masks from now on what is
+    /// learned.
+    #[must_use]
+    pub fn new(redactor: Arc<Redactor>) -> Self {
+        Self { redactor, ..Self::default() }
+    }
+
     /// Learns a secret, so that it is masked from now on.
     pub fn learn(&self, secret: &Secret) {
         if self.redactor.learn([secret]) && self.seen().contains(&self.hash(secret.reveal())) {

@@ -8,10 +8,14 @@ use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use aho_corasick::AhoCorasick;
 
-use super::{MASK, SHORTEST_MASKED_ANYWHERE, Secret, encoded_forms};
+use super::forms::encoded_forms;
+use super::{MASK, SHORTEST_MASKED_ANYWHERE, Secret};
 
-/// Masks the secrets of a run in any text, in their plain, shell-quoted, base64
-/// and URL-encoded forms.
+mod cut;
+mod wrapped;
+
+/// Masks the secrets of a run in any text, in their plain, shell-quoted, JSON, base64,
+/// hexadecimal and URL-encoded forms.
 ///
 /// The rule for short ones: a secret of fewer than
 /// [`SHORTEST_MASKED_ANYWHERE`] bytes is masked only where it is a whole line.
@@ -105,7 +109,7 @@ impl Redactor {
         if !self.read().fresh.is_empty() {
             self.write().index();
         }
-        let found = self.read().find(text);
+        let found = self.read().find_wrapped(text);
         if found.is_empty() {
             return Cow::Borrowed(text);
         }
@@ -169,20 +173,34 @@ impl Known {
         for form in &self.fresh {
             found.extend(text.match_indices(form).map(|(at, _)| at..at + form.len()));
         }
-        found.sort_by_key(|range| (range.start, range.end));
-        found.dedup_by(|next, kept| {
-            let overlap = next.start < kept.end;
-            if overlap {
-                kept.end = kept.end.max(next.end);
-            }
-            overlap
-        });
-        found
+        joined(found)
+    }
+
+    /// As [`Known::find`], and in base64 that is cut into lines too.
+    fn find_wrapped(&self, text: &str) -> Vec<Range<usize>> {
+        let mut found = self.find(text);
+        if let Some(whole) = wrapped::Unwrapped::of(text) {
+            found.extend(self.find(&whole.text).into_iter().map(|range| whole.place(range)));
+        }
+        joined(found)
     }
 
     fn is_whole_line(&self, line: &str) -> bool {
         self.whole_lines.contains(line.trim())
     }
+}
+
+/// Ranges in order, those that overlap as one.
+fn joined(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_by_key(|range| (range.start, range.end));
+    ranges.dedup_by(|next, kept| {
+        let overlap = next.start < kept.end;
+        if overlap {
+            kept.end = kept.end.max(next.end);
+        }
+        overlap
+    });
+    ranges
 }
 
 /// Tells how many secrets it knows, and nothing else.

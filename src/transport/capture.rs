@@ -1,8 +1,24 @@
 //! Keeps an output stream in bounded memory: all of it, or its head and tail.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use super::Captured;
+
+/// Around the number of bytes in the note that stands for them.
+const NOTE_START: &str = "[… ";
+const NOTE_END: &str = " bytes left out …]\n";
+
+/// Where the first note in `text` stands that tells what was left out.
+#[must_use]
+pub fn note_in(text: &str) -> Option<Range<usize>> {
+    text.match_indices(NOTE_START).find_map(|(start, mark)| {
+        let number = &text[start + mark.len()..];
+        let digits = number.len() - number.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let is_note = digits > 0 && number[digits..].starts_with(NOTE_END);
+        is_note.then(|| start..start + mark.len() + digits + NOTE_END.len())
+    })
+}
 
 /// Takes a stream as it comes, and says whether more is wanted.
 type Sink = Box<dyn FnMut(&[u8]) -> bool>;
@@ -72,8 +88,8 @@ impl Capture {
             if !bytes.is_empty() && !bytes.ends_with(b"\n") {
                 bytes.push(b'\n');
             }
-            let note = format!("[… {} bytes left out …]\n", self.total - kept);
-            bytes.extend_from_slice(note.as_bytes());
+            let left_out = self.total - kept;
+            bytes.extend_from_slice(format!("{NOTE_START}{left_out}{NOTE_END}").as_bytes());
         }
         bytes.extend(self.tail);
         Captured { bytes, total: self.total, truncated }

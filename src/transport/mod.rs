@@ -37,6 +37,7 @@ mod tcp;
 mod transfer;
 mod watch;
 
+pub use capture::note_in;
 pub use connector::{ConnectorConfig, SshConnector};
 pub use guard::{HeldBack, Looked};
 pub use password::{Answer, PasswordWatch, Purpose, Unwatched};

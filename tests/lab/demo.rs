@@ -155,7 +155,7 @@ impl Demo {
         heading("the hosts stay until Ctrl-C; in another terminal, try");
         println!("  cargo install --path .        # unless `sshoal` is there already");
         println!("  export HOME={home}");
-        println!("  sshoal exec web -i {inventory} -- uptime");
+        println!("  sshoal exec web -i {inventory} -- cat /proc/loadavg");
         println!("  sshoal exec 'all:!db' -i {inventory} -- 'cat survey.txt'");
         println!("  sshoal run -i {inventory} --limit web-01 -o json {PLAYBOOK}");
         println!("  {ssh} \\");
