@@ -213,7 +213,9 @@ fn value_length(text: &str) -> usize {
 /// A value with all of it blotted out but the code of its templates.
 fn blot_template(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
-    let mut rest = value;
+    // A tag such as `!vault` says what kind of value is hidden.
+    let (tag, mut rest) = value.split_at(tag_length(value));
+    out.push_str(tag);
     while let Some((before, from_code)) = value_before(rest, "{{") {
         let code =
             value_before(from_code, "}}").map_or(from_code.len(), |(code, _)| code.len() + 2);
@@ -243,6 +245,14 @@ fn names_in(value: &str) -> impl Iterator<Item = &str> {
             !code[end..].trim_start().starts_with(['(', '.', '['])
         })
     })
+}
+
+fn tag_length(value: &str) -> usize {
+    let lead = value.len() - value.trim_start().len();
+    match value[lead..].starts_with('!') {
+        true => lead + value[lead..].find(char::is_whitespace).unwrap_or(value.len() - lead),
+        false => 0,
+    }
 }
 
 /// What stands before `mark`, and the rest from there on.
@@ -295,6 +305,7 @@ mod tests {
         check("- { username: a, password: b, port: 1 }", "- { username: a, password: ** ***** * *");
         check("ansible_become_pass=geheim", "ansible_become_pass=******");
         check("sudo-password: é", "sudo-password: **");
+        check("password: !vault |\n  a\n", "password: !vault *\n  *\n");
     }
 
     #[test]

@@ -30,8 +30,9 @@ pub(super) fn exec(
         false => None,
     };
     let get_pty = collect.value(frame, args.get_pty.as_ref(), "get_pty");
-    // Documented: a sudo password turns the terminal on unless it is set.
-    let asks = sudo.as_ref().is_some_and(|sudo| sudo.password.is_some());
+    // Documented: a sudo password turns the terminal on unless it is set. One that
+    // comes with the login does not, for whether there is one shows only in a vault.
+    let asks = sudo.is_some() && args.sudo_password.is_some();
     let environment = environment(args, frame, collect);
     let working_directory =
         collect.exposed(frame, args.working_directory.as_ref(), "working_directory");

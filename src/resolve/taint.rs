@@ -41,9 +41,7 @@ pub struct KnownSecrets {
 }
 
 impl KnownSecrets {
-    /// None yet but those that `redactor` masks, which masks from now on what is
-    /// learned.
-    #[must_use]
+    /// None yet; `redactor` masks what is learned.
     pub fn new(redactor: Arc<Redactor>) -> Self {
         Self { redactor, ..Self::default() }
     }

@@ -19,7 +19,11 @@ pub(super) fn encoded_forms(text: &str) -> Vec<String> {
         escaped(text, |c| c.is_ascii() && !c.is_ascii_alphanumeric() && !BARE.contains(c)),
         escaped(text, |c| c.is_ascii() && !c.is_ascii_alphanumeric() && !"_-./".contains(c)),
         escaped(text, |c| SPECIAL_IN_QUOTES.contains(c)),
+        // Between the quotes of `$'…'`, where the locale knows no such letters, and of
+        // Python's `b'…'`.
         escaped(text, |c| "\\'".contains(c)),
+        ascii(&escaped(text, |c| "\\'".contains(c)), |byte| format!("\\{byte:03o}")),
+        ascii(&escaped(text, |c| "\\'".contains(c)), |byte| format!("\\x{byte:02x}")),
         json(text, false),
         json(text, true),
         hexadecimal(text),
@@ -42,6 +46,17 @@ fn escaped(text: &str, is_special: impl Fn(char) -> bool) -> String {
             out.push('\\');
         }
         out.push(c);
+        out
+    })
+}
+
+/// `text` with every byte that is no letter of ASCII's written by `code`.
+fn ascii(text: &str, code: impl Fn(u8) -> String) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match byte.is_ascii() {
+            true => out.push(byte.into()),
+            false => out.push_str(&code(byte)),
+        }
         out
     })
 }

@@ -195,6 +195,15 @@ fn sudo_gets_its_password_from_the_secret() {
     request["driver_args"]["sudo_password"] = "wrong-password".into();
     let finished = bao.sshoal_as_root().request(&request).status(2).run();
     assert_eq!(finished.report().only_task()["error"]["code"], "sudo_auth_failed");
+
+    // Transfers are given it as well.
+    let there = scratch.path().join("root's");
+    request.as_object_mut().unwrap().remove("config");
+    request["driver_args"] = json!({ "sudo": true });
+    request["file_transfer"] =
+        json!({ "operation": "upload", "local_path": "up.txt", "remote_path": there });
+    bao.sshoal_as_root().request(&request).file("up.txt", "mine").status(0).run();
+    assert_eq!(std::fs::read_to_string(&there).unwrap(), "mine");
 }
 
 #[test]

@@ -142,6 +142,16 @@ fn conditions_skip() {
 }
 
 #[test]
+fn a_host_that_skips_everything_has_its_address_all_the_same() {
+    let inventory = "all: { vars: { connection_args: { username: u, port: 2222 } }, \
+        children: { web: { hosts: { a: { connection_args: { host: 192.0.2.7 } }, b: } } } }";
+    let playbook = play("- { command: id, when: false }");
+    let planned = Case { inventory, playbook: &playbook, ..Case::default() }.planned();
+    assert_eq!(&*lane(&planned, "a").address, "192.0.2.7:2222");
+    assert_eq!(&*lane(&planned, "b").address, "b:2222");
+}
+
+#[test]
 fn what_is_skipped_may_lack_what_it_needs() {
     let planned = tasks(
         "- name: on {{ only_here }}\n  command: echo {{ only_here }}\n  when: only_here is defined\n  options: { ttl: '{{ only_here }}' }\n\

@@ -1,7 +1,7 @@
 //! `sshoal exec` over groups of the fleet.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
 use super::{Fleet, outcomes, report};
 
@@ -56,6 +56,24 @@ fn sudo_elevates_an_ad_hoc_command() {
         assert_eq!(task["action"], "config");
         assert_eq!(task["results"][0]["output"], "root\nb\n");
     }
+}
+
+#[test]
+fn sudo_puts_an_ad_hoc_upload_into_place() {
+    let fleet = Fleet::start();
+    let user = &fleet.lab.users.nopasswd;
+    let scratch = fleet.lab.scratch();
+    let there = scratch.path().join("root's");
+    let pair = format!("up.txt:{}", there.display());
+    let words = ["exec", "app-1", "--sudo", "-o", "json", "--upload", &pair];
+    fleet.sshoal_as(user, &words).file("up.txt", "mine").status(0).run();
+    assert_eq!(fs::read_to_string(&there).unwrap(), "mine");
+    assert_eq!(fs::metadata(&there).unwrap().uid(), 0);
+    let pair = format!("{}:down/", there.display());
+    let words = ["exec", "app-1", "--sudo", "-o", "json", "--download", &pair];
+    let finished = fleet.sshoal_as(user, &words).status(0).run();
+    let home = finished.home().join("down/app-1/root's");
+    assert_eq!(fs::read_to_string(home).unwrap(), "mine");
 }
 
 #[test]

@@ -10,9 +10,11 @@ use crate::lab::{Lab, Sshoal};
 const SECRET: &str = "hunter2-Zq8vKx";
 /// One that is a number.
 const PIN: &str = "8391746205";
+/// One that is a number beyond what programs count with.
+const LONG_PIN: &str = "98765432109876543210123";
 
 fn secrets() -> Secrets {
-    Secrets::new(&[("password", SECRET), ("pin", PIN)])
+    Secrets::new(&[("password", SECRET), ("pin", PIN), ("long pin", LONG_PIN)])
 }
 
 /// Checks, plans and runs a playbook with something wrong in it.
@@ -83,9 +85,39 @@ fn an_error_beside_a_password_does_not_show_it() {
         ("a wrong indentation", format!("password: {s}\n  port: 22"), "yml"),
         ("a NUL", format!("password: \"{s}\\0\""), "NUL"),
         ("a number of another kind", format!("password: {PIN}\nport: x"), "port"),
+        ("a number of any length", format!("password: {LONG_PIN}\nport: x"), "port"),
         ("a folded text", format!("password: >-\n  {s}\nprot: 22"), "prot"),
     ] {
         assert_hidden(what, &args(&lines), complaint);
+    }
+}
+
+#[test]
+fn an_error_beside_what_a_password_is_made_of_does_not_show_it() {
+    let play = |args: &str, task: &str| {
+        format!(
+            "- hosts: all\n  vars: {{ entry: {SECRET} }}\n  connection_args: {args}\n  tasks:\n    - {task}\n"
+        )
+    };
+    let password = "{ password: \"{{ entry }}\" }";
+    for (what, playbook, complaint) in [
+        ("a typo beside", play(password, "comand: id"), "comand"),
+        ("a template beside", play(password, "command: \"{{ nope }}\""), "nope"),
+        (
+            "a message about it",
+            play("{ password: \"{{ entry }}\", key_filename: \"{{ entry }}\" }", "command: id"),
+            "key",
+        ),
+        (
+            "a message about what is made of it",
+            play(
+                password,
+                "file_transfer: { operation: upload, local_path: \"{{ entry }}.txt\", remote_path: a }",
+            ),
+            ".txt",
+        ),
+    ] {
+        assert_hidden(what, &playbook, complaint);
     }
 }
 

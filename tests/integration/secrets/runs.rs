@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Secrets, awkward_sudoer, encrypted_key, merged};
 use crate::lab::processes::{processes_that_mention, wait_until};
-use crate::lab::{Lab, Sshoal, random_text};
+use crate::lab::{Lab, Sshoal, UserOptions, random_text};
 
 /// Every way to show a run.
 const VIEWS: [&[&str]; 5] = [&[], &["-v"], &["-q"], &["-o", "json"], &["-o", "ndjson"]];
@@ -71,6 +71,61 @@ fn a_host_that_repeats_its_login_is_masked() {
     let encoded = finished.report().only_results()[1]["output"].as_str().unwrap().to_owned();
     assert!(encoded.starts_with("***"), "{encoded}");
     assert_eq!(finished.report().only_results()[3]["output"], "***\n");
+}
+
+#[test]
+fn half_a_secret_at_the_end_of_what_is_kept_is_masked() {
+    let lab = Lab::get();
+    let user = lab.add_user("cut", UserOptions::default().password("SuperSecretPassword"));
+    let request = |command: &str, driver_args: Value| {
+        json!({
+            "connection_args": user.password_args(lab.sshd()),
+            "command": command,
+            "driver_args": driver_args,
+        })
+    };
+    let printed = "printf 'aaaa%s bbbbbbbb %sdddd' SuperSecretPassword SuperSecretPassword";
+    for (what, request, shown) in [
+        (
+            "output that is too long",
+            request(printed, json!({"max_output": 30})),
+            "aaaa***\n[… 26 bytes left out …]\n***dddd",
+        ),
+        (
+            "output of a command that was ended",
+            request("printf 'aaaaSuperSecret'; sleep 60", json!({"timeout": 3})),
+            "aaaa***",
+        ),
+    ] {
+        let finished = Sshoal::new().request(&request).run();
+        assert_eq!(finished.report().only_results()[0]["output"], shown, "{what}");
+    }
+}
+
+#[test]
+fn secrets_are_masked_as_programs_on_the_host_write_them() {
+    let lab = Lab::get();
+    let password = format!("{}/ \"pass\" & \\ $word+é", random_text(12));
+    let user = lab.add_user("forms", UserOptions::default().password(&password));
+    let python = "python3 -c 'import os,json,shlex,urllib.parse as u; p=os.environ[\"P\"]; \
+        print(json.dumps(p), json.dumps(p, ensure_ascii=False), shlex.quote(p), u.quote(p), \
+        u.quote_plus(p), u.quote(p, safe=\"\"), p.encode().hex(), sep=\"\\n\")'";
+    let request = json!({
+        "connection_args": user.password_args(lab.sshd()),
+        "command": ["printf '%q\\n' \"$P\"; declare -p P; set | grep ^P=; export -p | grep ' P='", python],
+        "driver_args": {"environment": {"P": password}},
+    });
+    let finished = Sshoal::new().request(&request).status(0).run();
+    let part = &password[..12];
+    let shown = &finished.stdout;
+    assert!(!shown.contains(part) && !shown.contains(&hex_of(part)), "{shown}");
+    let python = finished.report().only_results()[1]["output"].as_str().unwrap().to_owned();
+    let kept: Vec<_> = python.lines().map(|line| line.trim_matches(['"', '\''])).collect();
+    assert_eq!(kept, ["***"; 7]);
+}
+
+fn hex_of(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]
