@@ -2,7 +2,8 @@
 //!
 //! It knows `Host`, `Match` and `Include`. As in OpenSSH the first value of a
 //! keyword wins, `IdentityFile` adds up, and a keyword that is not known here is
-//! passed over.
+//! passed over. The crates that read such files know neither `Match` blocks nor
+//! tokens such as `%h`, and would send a login elsewhere than `ssh` does.
 
 mod lines;
 
