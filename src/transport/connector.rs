@@ -14,7 +14,7 @@ use super::known_hosts::KnownHosts;
 use super::link::{CANCEL_INTERVAL, Link};
 use super::password::PasswordWatch;
 use super::tcp::{self, Target, cancelled};
-use super::{Cancel, Connected, Connector, auth, host_key};
+use super::{Cancel, Connected, Connector, Unconnected, auth, host_key};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::ConnectionSpec;
 
@@ -75,16 +75,19 @@ impl Connector for SshConnector {
         spec: &ConnectionSpec,
         passwords: &dyn PasswordWatch,
         cancel: &Cancel,
-    ) -> Result<Connected, Failure> {
+    ) -> Result<Connected, Unconnected> {
         let mut warnings = Vec::new();
         let mut of_the_proxy = Vec::new();
         let mut dial = |deadline| match &spec.proxy {
             Some(proxy) => self.bastions.dial(proxy, spec, &mut of_the_proxy, cancel),
             None => self.opener.dial(spec, deadline, cancel),
         };
-        let link = self.opener.open(spec, &mut warnings, passwords, cancel, &mut dial)?;
+        let opened = self.opener.open(spec, &mut warnings, passwords, cancel, &mut dial);
         warnings.append(&mut of_the_proxy);
-        Ok(Connected { connection: Box::new(SshConnection::new(link)), warnings })
+        match opened {
+            Ok(link) => Ok(Connected { connection: Box::new(SshConnection::new(link)), warnings }),
+            Err(failure) => Err(Unconnected { failure, warnings }),
+        }
     }
 }
 
