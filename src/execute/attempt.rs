@@ -15,7 +15,7 @@ use crate::event::{CENSORED, CommandResult, Event, HostName, Outcome};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::model::Step;
 use crate::plan::spec::{Action, ShellAction, TransferSpec};
-use crate::transport::{Connection, Transferred};
+use crate::transport::{Connection, Transferred, Unconnected};
 
 /// What a try has given so far. It outlives a panic in a connection, so that
 /// what was done before is still reported.
@@ -104,8 +104,9 @@ impl Attempt<'_> {
         let (connection, warnings) =
             match connections.for_step(step, self.context.connector, &watch, &options.cancel) {
                 Ok(opened) => opened,
-                Err(failure) => {
+                Err(Unconnected { failure, warnings }) => {
                     self.state.connections = connections;
+                    warnings.into_iter().for_each(|warning| self.warn(warning));
                     self.gathered.faults.add(failure);
                     return Tried::Done(Flow::End);
                 }

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::failure::Failure;
 use crate::plan::model::Step;
 use crate::plan::spec::{ConnectionSpec, QueueStrategy};
-use crate::transport::{Cancel, Connection, Connector, PasswordWatch};
+use crate::transport::{Cancel, Connection, Connector, PasswordWatch, Unconnected};
 
 /// The open connections of one host.
 ///
@@ -30,7 +29,7 @@ impl Connections {
         connector: &dyn Connector,
         passwords: &dyn PasswordWatch,
         cancel: &Cancel,
-    ) -> Result<(&mut dyn Connection, Vec<String>), Failure> {
+    ) -> Result<(&mut dyn Connection, Vec<String>), Unconnected> {
         // One that the peer closed while it was idle has nothing in flight that
         // could be lost or done twice.
         self.0.retain_mut(|held| !held.serves(step) || held.connection.is_alive());

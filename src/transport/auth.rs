@@ -8,7 +8,7 @@ use std::time::Instant;
 use ssh2::{ErrorCode as Ssh2Code, Session};
 
 use super::Cancel;
-use super::link::{Link, Stop};
+use super::link::{End, Farewell, Link, Stop};
 use super::password::{PasswordUse, PasswordWatch, Purpose};
 use super::tcp::cancelled;
 use crate::failure::Failure;
@@ -43,8 +43,8 @@ enum Outcome {
 enum Halt {
     Deadline,
     Cancelled,
-    /// The server ended the connection.
-    Closed,
+    /// The connection ended, as this says.
+    Lost(String),
     /// The password may not be sent any more.
     Withheld,
 }
@@ -61,14 +61,25 @@ pub(super) fn authenticate(
     let deadline = Instant::now() + spec.timeouts.auth;
     let password = PasswordUse::new(passwords, Purpose::Login);
     let report = Report::default();
-    let mut dialogue =
-        Dialogue { link, spec, agent, deadline, cancel, report, password, is_doubtful: false };
+    let mut dialogue = Dialogue {
+        link,
+        spec,
+        agent,
+        deadline,
+        cancel,
+        report,
+        password,
+        is_doubtful: false,
+        is_refused: false,
+        refusals: 0,
+        offered_by_agent: Vec::new(),
+    };
     let ended = dialogue.run();
     dialogue.tell_of_password(&ended);
     match ended {
         Ok(true) => Ok(()),
         Ok(false) => Err(dialogue.report.rejected(spec)),
-        Err(Halt::Closed) => Err(dialogue.report.closed(spec)),
+        Err(Halt::Lost(reason)) => Err(dialogue.lost(&reason)),
         Err(Halt::Deadline) => Err(dialogue.report.timed_out(spec)),
         Err(Halt::Cancelled) => Err(cancelled(&spec.address())),
         Err(Halt::Withheld) if cancel.is_cancelled() => Err(cancelled(&spec.address())),
@@ -87,6 +98,12 @@ struct Dialogue<'d> {
     /// Whether the password was tried and has neither opened the session nor been
     /// called expired, which only a right one is.
     is_doubtful: bool,
+    /// Whether the server said no to the password.
+    is_refused: bool,
+    /// How often the server said no to anything.
+    refusals: usize,
+    /// The keys of the agent that the server has judged.
+    offered_by_agent: Vec<Vec<u8>>,
 }
 
 impl<'d> Dialogue<'d> {
@@ -114,6 +131,7 @@ impl<'d> Dialogue<'d> {
         if !partly && !self.report.offers("publickey") {
             // They were not even looked at, and may be wanted after a password.
             self.report.forget_attempts();
+            self.refusals = 0;
             judged.into_iter().rev().for_each(|key| left.push_front(key));
         }
         loop {
@@ -160,6 +178,7 @@ impl<'d> Dialogue<'d> {
     fn attempt(&mut self, proof: &Proof<'d>) -> Result<Outcome, Halt> {
         let user = &self.spec.username;
         match proof {
+            Proof::Key(key) if self.was_offered(key) => Ok(Outcome::Rejected),
             Proof::Key(key) => self.request(&key.label, |session| {
                 session.userauth_pubkey_memory(user, Some(&key.public), key.pem.reveal(), None)
             }),
@@ -192,9 +211,10 @@ impl<'d> Dialogue<'d> {
         if may_send { Ok(()) } else { Err(Halt::Withheld) }
     }
 
-    /// Takes the doubt from a password that opened the session.
+    /// Takes the doubt from a password that opened the session, and notes a no.
     fn noted(&mut self, outcome: Outcome) -> Outcome {
         self.is_doubtful &= !matches!(outcome, Outcome::Accepted);
+        self.is_refused |= self.is_doubtful && matches!(outcome, Outcome::Rejected);
         outcome
     }
 
@@ -208,32 +228,32 @@ impl<'d> Dialogue<'d> {
             // has accepted one.
             Ok(true) if self.is_doubtful && takes_passwords => self.password.rejected(),
             Ok(true) => self.password.succeeded(),
-            // A server that hangs up on a password has judged it (MaxAuthTries).
-            Ok(false) | Err(Halt::Closed) if self.is_doubtful => self.password.rejected(),
+            Ok(false) if self.is_doubtful => self.password.rejected(),
+            // A server that has heard enough says so (MaxAuthTries). A connection that
+            // just ends says nothing about the password.
+            Err(Halt::Lost(_)) if self.is_doubtful && (self.is_refused || self.is_told_off()) => {
+                self.password.rejected();
+            }
             _ => {}
         }
     }
 
-    fn ask_agent(&mut self, socket: &Path) -> Result<Outcome, Halt> {
-        let keys = match agent::Identities::of(self.link.session(), socket, self.deadline) {
-            Ok(keys) => keys,
-            Err(reason) => {
-                self.report.note(format!("the SSH agent {reason}"));
-                return Ok(Outcome::Rejected);
-            }
-        };
-        let spec = self.spec;
-        for (identity, blob, label) in keys.iter() {
-            // A key file that was refused already only costs another attempt.
-            if spec.credentials.keys.iter().any(|key| agent::is_same_key(&key.public, blob)) {
-                continue;
-            }
-            let outcome = self.request(&label, |_| keys.sign_in(&spec.username, identity))?;
-            if !matches!(outcome, Outcome::Rejected) {
-                return Ok(outcome);
-            }
+    /// Whether the server ended the connection because of what it was shown.
+    fn is_told_off(&self) -> bool {
+        self.link.farewell().is_some_and(Farewell::is_verdict)
+    }
+
+    /// The failure when the connection ended before there was a decision.
+    fn lost(&self, reason: &str) -> Failure {
+        // Some servers just close the connection after a few refusals.
+        let is_fed_up = self.refusals > 0 && self.link.end() == Some(End::Closed);
+        let words = self.link.farewell().map(|farewell| farewell.text.as_str());
+        let words = words.filter(|words| !words.is_empty());
+        match self.link.condemned() {
+            Some(why) => self.report.lost(self.spec, why),
+            None if self.is_told_off() || is_fed_up => self.report.closed(self.spec, words),
+            None => self.report.lost(self.spec, words.unwrap_or(reason)),
         }
-        Ok(Outcome::Rejected)
     }
 
     /// Makes one request and interprets its answer.
@@ -249,7 +269,7 @@ impl<'d> Dialogue<'d> {
             Err(stop) => return Err(halt(stop)),
         };
         match error.code() {
-            Ssh2Code::Session(AUTHENTICATION_FAILED) => {}
+            Ssh2Code::Session(AUTHENTICATION_FAILED) => self.refusals += 1,
             Ssh2Code::Session(PUBLICKEY_UNVERIFIED) => return Ok(Outcome::Partly),
             Ssh2Code::Session(PASSWORD_EXPIRED) => {
                 self.is_doubtful = false;
@@ -265,6 +285,7 @@ fn halt(stop: Stop) -> Halt {
     match stop {
         Stop::Deadline => Halt::Deadline,
         Stop::Cancelled => Halt::Cancelled,
-        Stop::Lost(_) | Stop::Refused(_) => Halt::Closed,
+        Stop::Lost(reason) => Halt::Lost(reason),
+        Stop::Refused(error) => Halt::Lost(error.message().to_owned()),
     }
 }

@@ -149,7 +149,7 @@ pub(super) fn send<T>(
     mut operation: impl FnMut(&Link) -> Result<T, ssh2::Error>,
 ) -> Result<Option<T>, Stop> {
     loop {
-        match operation(link) {
+        match link.attempt(&mut operation) {
             Ok(value) => return Ok(Some(value)),
             Err(error) if would_block(&error) => match link.session().block_directions() {
                 BlockDirections::Outbound | BlockDirections::Both => link.wait(deadline, cancel)?,

@@ -14,13 +14,10 @@ use super::known_hosts::KnownHosts;
 use super::link::{CANCEL_INTERVAL, Link};
 use super::password::PasswordWatch;
 use super::tcp::{self, Target, cancelled};
-use super::{Cancel, Connected, Connector, auth, host_key};
+use super::{Cancel, Connected, Connector, Unconnected, auth, host_key};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::ConnectionSpec;
 
-/// How often a server that hangs up before its banner is tried, unless it lets
-/// others through meanwhile.
-const MOST_TRIES: u32 = 8;
 /// The mean pause before the second try; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest mean pause.
@@ -75,16 +72,19 @@ impl Connector for SshConnector {
         spec: &ConnectionSpec,
         passwords: &dyn PasswordWatch,
         cancel: &Cancel,
-    ) -> Result<Connected, Failure> {
+    ) -> Result<Connected, Unconnected> {
         let mut warnings = Vec::new();
         let mut of_the_proxy = Vec::new();
         let mut dial = |deadline| match &spec.proxy {
             Some(proxy) => self.bastions.dial(proxy, spec, &mut of_the_proxy, cancel),
             None => self.opener.dial(spec, deadline, cancel),
         };
-        let link = self.opener.open(spec, &mut warnings, passwords, cancel, &mut dial)?;
+        let opened = self.opener.open(spec, &mut warnings, passwords, cancel, &mut dial);
         warnings.append(&mut of_the_proxy);
-        Ok(Connected { connection: Box::new(SshConnection::new(link)), warnings })
+        match opened {
+            Ok(link) => Ok(Connected { connection: Box::new(SshConnection::new(link)), warnings }),
+            Err(failure) => Err(Unconnected { failure, warnings }),
+        }
     }
 }
 
@@ -145,8 +145,7 @@ impl Opener {
         let algorithms = host_key::algorithms(&self.known_hosts, spec);
         let deadline = Instant::now() + spec.timeouts.connect;
         let gates = self.governor.gates(spec);
-        let passed = || gates[0].passed();
-        let (mut attempts, mut in_a_row, mut mean_pause) = (0, 0, FIRST_PAUSE);
+        let (mut attempts, mut mean_pause) = (0, FIRST_PAUSE);
         let mut last = None;
         loop {
             let entered = gates.iter().map(|gate| gate.enter(deadline, cancel));
@@ -155,7 +154,6 @@ impl Opener {
                 Err(Shut::Cancelled) => return Err(cancelled(&spec.address())),
                 Err(Shut::Deadline) => return Err(last.unwrap_or_else(|| crowded(spec))),
             };
-            let passed_before = passed();
             let socket = dial(deadline)?;
             let what = match shake_hands(spec, socket, &algorithms, cancel) {
                 Ok(link) => {
@@ -168,10 +166,9 @@ impl Opener {
             admissions.iter().for_each(Admission::turned_away);
             drop(admissions);
             attempts += 1;
-            in_a_row = if passed() > passed_before { 1 } else { in_a_row + 1 };
             let pause = jittered(mean_pause);
             mean_pause = (mean_pause * 2).min(LONGEST_PAUSE);
-            if in_a_row == MOST_TRIES || Instant::now() + pause >= deadline {
+            if Instant::now() + pause >= deadline {
                 return Err(busy(spec, &what, attempts));
             }
             last = Some(busy(spec, &what, attempts));

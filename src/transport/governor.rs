@@ -56,8 +56,6 @@ struct State {
     inside: u32,
     /// Those that came in before were sent by the limit before.
     limited_at: Option<Instant>,
-    /// How many got through so far.
-    passed: u64,
 }
 
 /// Why nobody is let in.
@@ -71,7 +69,7 @@ pub(super) enum Shut {
 
 impl Gate {
     fn new(limit: f64) -> Self {
-        let state = State { limit, starting: true, inside: 0, limited_at: None, passed: 0 };
+        let state = State { limit, starting: true, inside: 0, limited_at: None };
         Self { state: Mutex::new(state), freed: Condvar::new() }
     }
 
@@ -96,12 +94,6 @@ impl Gate {
         state.inside += 1;
         Ok(Admission { gate: Arc::clone(self), since: Instant::now() })
     }
-
-    /// How many got through so far: a server that lets others through is busy
-    /// rather than closed to this machine.
-    pub(super) fn passed(&self) -> u64 {
-        lock(&self.state).passed
-    }
 }
 
 /// The leave to sign in, given back when it is dropped.
@@ -114,7 +106,6 @@ impl Admission {
     /// The server took the connection.
     pub(super) fn passed(&self) {
         let mut state = lock(&self.gate.state);
-        state.passed += 1;
         state.limit += if state.starting { 1.0 } else { 1.0 / state.limit };
         self.gate.freed.notify_one();
     }
@@ -170,7 +161,7 @@ mod tests {
             }
         };
         pass(10);
-        assert_eq!((room(&gate), gate.passed()), (20, 10));
+        assert_eq!(room(&gate), 20);
         let inside: Vec<_> =
             (0..20).map(|_| gate.enter(soon(), &Cancel::default()).unwrap()).collect();
         inside.iter().for_each(Admission::turned_away);

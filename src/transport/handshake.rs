@@ -8,7 +8,7 @@ use rustix::net::{RecvFlags, recv};
 use ssh2::{MethodType, Session};
 
 use super::Cancel;
-use super::link::{EAGAIN, Link, Stop, would_block};
+use super::link::{self, EAGAIN, Link, Stop, would_block};
 use super::tcp::{cancelled, seconds};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::ConnectionSpec;
@@ -73,13 +73,13 @@ pub(super) fn shake_hands(
         }
     });
     let step = step.map_err(|stop| match has_banner(link.session()) {
-        true => Refusal::Final(key_exchange_failed(spec, stop)),
+        true => Refusal::Final(key_exchange_failed(spec, &link, stop)),
         false => before_banner(spec, stop, &preamble),
     })?;
     if let Step::BannerSeen = step {
         let deadline = Instant::now() + spec.timeouts.connect;
         link.drive(Some(deadline), cancel, |_| handle.handshake())
-            .map_err(|stop| Refusal::Final(key_exchange_failed(spec, stop)))?;
+            .map_err(|stop| Refusal::Final(key_exchange_failed(spec, &link, stop)))?;
     }
     Ok(link)
 }
@@ -95,6 +95,7 @@ fn prepared(
     host_key_algorithms: &str,
 ) -> Result<Session, ssh2::Error> {
     let mut session = Session::new()?;
+    link::prepare(&session);
     session.set_blocking(false);
     session.set_banner(concat!("SSH-2.0-sshoal_", env!("CARGO_PKG_VERSION")))?;
     session.set_compress(spec.compress);
@@ -235,7 +236,7 @@ fn before_banner(spec: &ConnectionSpec, stop: Stop, preamble: &Preamble) -> Refu
     Refusal::Final(failure)
 }
 
-fn key_exchange_failed(spec: &ConnectionSpec, stop: Stop) -> Failure {
+fn key_exchange_failed(spec: &ConnectionSpec, link: &Link, stop: Stop) -> Failure {
     let address = spec.address();
     let (what, help) = match stop {
         Stop::Cancelled => return cancelled(&address),
@@ -243,10 +244,18 @@ fn key_exchange_failed(spec: &ConnectionSpec, stop: Stop) -> Failure {
             format!("it did not finish within {}", seconds(spec.timeouts.connect)),
             "raise `timeout`, or look at the load of the server",
         ),
-        Stop::Lost(_) => (
-            "the server closed the connection".to_owned(),
-            "the server's log tells why; as a rule the two have no algorithm in common",
+        Stop::Lost(_) if link.condemned().is_some() => (
+            link.condemned().unwrap_or_default().to_owned(),
+            "it is broken, or something else than an SSH server: check `host` and `port`",
         ),
+        Stop::Lost(_) => {
+            let words = link.farewell().filter(|farewell| !farewell.text.is_empty());
+            let words = words.map(|farewell| format!(" with `{}`", farewell.text));
+            (
+                format!("the server closed the connection{}", words.unwrap_or_default()),
+                "the server's log tells why; as a rule the two have no algorithm in common",
+            )
+        }
         Stop::Refused(error) => (
             error.message().to_lowercase(),
             "as a rule the two have no algorithm in common, or something between them alters \

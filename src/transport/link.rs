@@ -5,16 +5,24 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{Shutdown, shutdown};
 use ssh2::{BlockDirections, Session};
 
 use super::Cancel;
 
+mod intake;
+mod raw;
 mod silence;
 
+use intake::Intake;
+pub(super) use intake::{End, Farewell};
+pub(super) use raw::{Signer, Unsigned, prepare, sign_in};
 use silence::{Silence, is_writable};
 
 /// `LIBSSH2_ERROR_EAGAIN`: the operation would block; repeat it.
 pub(super) const EAGAIN: i32 = -37;
+/// `LIBSSH2_ERROR_TIMEOUT`: it waited for an answer as long as it does by itself.
+const TIMEOUT: i32 = -9;
 /// `LIBSSH2_ERROR_SOCKET_SEND`, `_SOCKET_DISCONNECT`, `_SOCKET_TIMEOUT`, `_SOCKET_RECV`.
 const SOCKET_ERRORS: [i32; 4] = [-7, -13, -30, -43];
 /// The longest sleep between two looks at the cancel flag.
@@ -52,6 +60,7 @@ pub(super) struct Link {
     socket: OwnedFd,
     keepalive: Duration,
     silence: Silence,
+    intake: Intake,
     last_called: Option<Instant>,
     condemned: Option<&'static str>,
     /// When a channel was last given back.
@@ -63,9 +72,9 @@ impl Link {
     /// its socket. `keepalive` is how long the peer may stay silent.
     pub(super) fn new(session: Session, socket: OwnedFd, keepalive: Duration) -> Self {
         session.set_blocking(false);
-        let silence = Silence::default();
+        let (silence, intake) = (Silence::default(), Intake::default());
         let (last_called, condemned, released) = (None, None, None);
-        Self { session, socket, keepalive, silence, last_called, condemned, released }
+        Self { session, socket, keepalive, silence, intake, last_called, condemned, released }
     }
 
     /// The session, for calls that do not touch the network.
@@ -83,6 +92,11 @@ impl Link {
     /// everything else until the rest of it is gone.
     pub(super) fn condemn(&mut self, why: &'static str) {
         self.condemned = Some(why);
+    }
+
+    /// Why the connection was given up, if it was.
+    pub(super) fn condemned(&self) -> Option<&'static str> {
+        self.condemned
     }
 
     /// Whether the peer has closed the connection, or it was given up.
@@ -105,10 +119,10 @@ impl Link {
         mut operation: impl FnMut(&Session) -> Result<T, ssh2::Error>,
     ) -> Result<T, Stop> {
         loop {
-            match operation(&self.session) {
+            match self.attempt(|link| operation(&link.session)) {
                 Ok(value) => return Ok(value),
                 Err(error) if would_block(&error) => self.wait(deadline, cancel)?,
-                Err(error) => return Err(classify(error)),
+                Err(error) => return Err(self.stopped(error)),
             }
         }
     }
@@ -182,6 +196,9 @@ impl Drop for Link {
         if self.session.authenticated() && is_writable(&self.socket) {
             let _ = self.session.disconnect(None, "done", None);
         }
+        // Whatever is still to be freed would otherwise ask the server for leave, and
+        // stay in memory where it does not come.
+        let _ = shutdown(&self.socket, Shutdown::Both);
     }
 }
 
@@ -199,6 +216,21 @@ pub(super) fn classify(error: ssh2::Error) -> Stop {
         ssh2::ErrorCode::Session(code) if SOCKET_ERRORS.contains(&code) => {
             Stop::Lost(error.message().to_owned())
         }
+        // Never a refusal: nothing was answered.
+        ssh2::ErrorCode::Session(TIMEOUT) => Stop::Deadline,
         _ => Stop::Refused(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_answer_in_time_is_no_refusal() {
+        let stop = |code| classify(ssh2::Error::from_errno(ssh2::ErrorCode::Session(code)));
+        assert!(matches!(stop(TIMEOUT), Stop::Deadline));
+        assert!(matches!(stop(-43), Stop::Lost(_)));
+        assert!(matches!(stop(-18), Stop::Refused(_)));
     }
 }

@@ -50,20 +50,20 @@ pub trait Connector: Send + Sync {
     /// A [`Failure`] whose code is one of those for which
     /// [`crate::failure::ErrorCode::is_unreachable`] holds, or `Cancelled`.
     fn connect(&self, spec: &ConnectionSpec, cancel: &Cancel) -> Result<Connected, Failure> {
-        self.connect_watched(spec, &Unwatched, cancel)
+        self.connect_watched(spec, &Unwatched, cancel).map_err(|unconnected| unconnected.failure)
     }
 
     /// As [`Connector::connect`], with the login password under watch. A password
     /// that may not be sent fails with `CanaryRejected`.
     ///
     /// # Errors
-    /// As [`Connector::connect`].
+    /// As [`Connector::connect`], and what the user should know beside the failure.
     fn connect_watched(
         &self,
         spec: &ConnectionSpec,
         passwords: &dyn PasswordWatch,
         cancel: &Cancel,
-    ) -> Result<Connected, Failure>;
+    ) -> Result<Connected, Unconnected>;
 }
 
 /// A fresh connection and what the user should know about it.
@@ -72,6 +72,22 @@ pub struct Connected {
     pub connection: Box<dyn Connection>,
     /// Such as a host key accepted under the policy `warning`.
     pub warnings: Vec<String>,
+}
+
+/// Why there is no connection, and what the user should know beside that.
+#[derive(Debug)]
+pub struct Unconnected {
+    /// Why.
+    pub failure: Failure,
+    /// As those of [`Connected`]: a password may have gone to a host whose key nobody
+    /// knows, whatever the host made of it.
+    pub warnings: Vec<String>,
+}
+
+impl From<Failure> for Unconnected {
+    fn from(failure: Failure) -> Self {
+        Self { failure, warnings: Vec::new() }
+    }
 }
 
 /// An open, authenticated connection to one host.

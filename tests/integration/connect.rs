@@ -346,6 +346,16 @@ fn the_agent_signs_in_before_the_password_and_a_dead_one_does_no_harm() {
     logs(&server, logged, "Accepted publickey");
     assert_eq!(server.log_since(logged).matches("Failed publickey").count(), 1);
 
+    // Nor is a default key that the agent has offered already.
+    let mut twice = only_agent(&spec);
+    twice.username = lab.users.sh.name.clone();
+    twice.credentials.default_keys = vec![key(&foreign.path)];
+    let logged = server.log_size();
+    let failure = bench.expect_failure(&twice, ErrorCode::AuthFailed);
+    assert_eq!(failure.message.matches("key `").count(), 2, "{}", failure.message);
+    logs(&server, logged, "Connection closed");
+    assert_eq!(server.log_since(logged).matches("Failed publickey").count(), 2);
+
     drop(agent);
     bench.expect_ok(&spec);
     let failure = bench.expect_failure(&only_agent(&spec), ErrorCode::AuthFailed);

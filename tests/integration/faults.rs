@@ -59,6 +59,9 @@ impl Case {
     fn check(&self) -> String {
         let peer = (self.peer)();
         let healthy = options().start();
+        if self.file_transfer.as_ref().is_some_and(|transfer| transfer["operation"] == "download") {
+            std::fs::write(healthy.home().join("data"), peer::data()).unwrap();
+        }
         let finished = self.run(&peer, &healthy);
         let report = finished.report();
         let words = finished.transcript();
@@ -80,6 +83,7 @@ impl Case {
             _ => 2,
         };
         finished.expect_status(status);
+        assert!(!finished.home().join("got-faulty").exists(), "{name}: half a file is there");
 
         let took = task["duration_seconds"].as_f64().unwrap();
         // What a connection and a command take on this machine just now.

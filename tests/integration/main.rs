@@ -15,6 +15,7 @@ mod documented;
 mod exec;
 mod faults;
 mod fleet;
+mod hostile;
 #[expect(clippy::allow_attributes, reason = "whether all of the server is used varies")]
 #[allow(dead_code, unused_imports, reason = "the server offers more than today's tests need")]
 #[path = "../lab/mod.rs"]

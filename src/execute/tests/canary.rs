@@ -344,3 +344,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_warning_about_a_host_is_told_although_it_does_not_let_the_user_in() {
+    let hosts = logins("wrong", &["warn"]);
+    let events = run_with(&Fake::default(), &options(1), &plan(vec![play(hosts)]));
+    assert_eq!(lines(&events).iter().filter(|line| *line == "warn warned odd key").count(), 1);
+    assert_eq!(records(&events)[0].error.as_ref().unwrap().code, ErrorCode::AuthFailed);
+}

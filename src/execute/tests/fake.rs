@@ -86,7 +86,7 @@ impl Connector for Fake {
         spec: &ConnectionSpec,
         passwords: &dyn PasswordWatch,
         _: &Cancel,
-    ) -> Result<Connected, Failure> {
+    ) -> Result<Connected, Unconnected> {
         let line = format!("connect {}@{}", spec.username, spec.host);
         let again = self.log.lines().contains(&line);
         self.log.push(line);
@@ -95,20 +95,23 @@ impl Connector for Fake {
             panic!("the connector is broken");
         }
         if host.starts_with("down") || host.starts_with("flaky") && !again {
-            return Err(Failure::new(ErrorCode::ConnectRefused, format!("`{host}` refused")));
+            let failure = Failure::new(ErrorCode::ConnectRefused, format!("`{host}` refused"));
+            return Err(failure.into());
         }
         if host.starts_with("slow") {
             pass(self.gate.as_ref());
         }
+        let warnings: Vec<_> =
+            host.starts_with("warn").then(|| "odd key".to_owned()).into_iter().collect();
         if let Some(password) = &spec.credentials.password {
             let is_right = self.log.use_password(host, password, Purpose::Login, passwords)?;
             if !is_right {
-                return Err(Failure::new(ErrorCode::AuthFailed, "wrong password"));
+                let failure = Failure::new(ErrorCode::AuthFailed, "wrong password");
+                return Err(Unconnected { failure, warnings });
             }
         }
-        let warnings = host.starts_with("warn").then(|| "odd key".to_owned());
         Ok(Connected {
-            warnings: warnings.into_iter().collect(),
+            warnings,
             connection: Box::new(FakeConnection {
                 name: format!("{}@{host}", spec.username),
                 log: self.log.clone(),

@@ -67,14 +67,11 @@ impl Report {
             .with_help(self.advice(spec))
     }
 
-    /// The failure when the server ended the connection.
-    pub(super) fn closed(&self, spec: &ConnectionSpec) -> Failure {
-        let attempts = match self.tried.len() {
-            0 => "before the first attempt".to_owned(),
-            1 => format!("after one attempt ({})", self.tried[0]),
-            count => format!("after {count} attempts ({})", self.tried.join(", ")),
-        };
-        let what = format!("the server closed the connection {attempts}");
+    /// The failure when the server ended the connection, having seen enough.
+    pub(super) fn closed(&self, spec: &ConnectionSpec, words: Option<&str>) -> Failure {
+        let words = words.map(|words| format!(" with `{words}`")).unwrap_or_default();
+        let attempts = self.attempts();
+        let what = format!("the server closed the connection {attempts}{words}; {}", self.offer());
         let help = match self.tried.len() {
             0 | 1 => "the server's log tells why; it may allow no further attempts (MaxAuthTries)",
             _ => {
@@ -85,11 +82,42 @@ impl Report {
         self.failure(spec, ErrorCode::AuthFailed, &what).with_help(help)
     }
 
+    /// The failure when the connection ended without a word about the user.
+    pub(super) fn lost(&self, spec: &ConnectionSpec, reason: &str) -> Failure {
+        let attempts = self.attempts();
+        let what = format!("the connection was lost {attempts} ({reason}); {}", self.offer());
+        self.failure(spec, ErrorCode::ConnectionLost, &what)
+            .with_help("the server's log may tell why; nothing was said about the credentials")
+    }
+
     /// The failure when the time is over.
     pub(super) fn timed_out(&self, spec: &ConnectionSpec) -> Failure {
-        let what = format!("no decision within {}", seconds(spec.timeouts.auth));
+        let limit = seconds(spec.timeouts.auth);
+        let attempts = self.attempts();
+        let what = format!("no decision within {limit}, {attempts}; {}", self.offer());
         self.failure(spec, ErrorCode::AuthTimeout, &what)
             .with_help("raise `auth_timeout`, or look for slow name lookups on the server (UseDNS)")
+    }
+
+    /// How much was tried, and what.
+    fn attempts(&self) -> String {
+        match self.tried.as_slice() {
+            [] => "before the first attempt".to_owned(),
+            [only] => format!("after one attempt ({only})"),
+            tried => format!("after {} attempts ({})", tried.len(), tried.join(", ")),
+        }
+    }
+
+    /// What the server offers, as far as it has said.
+    fn offer(&self) -> String {
+        match &self.offered {
+            Some(offered) if offered.is_empty() => "it offers nothing".to_owned(),
+            Some(offered) => {
+                let names: Vec<_> = offered.iter().map(String::as_str).collect();
+                format!("it offers {}", names.join(", "))
+            }
+            None => "it has not said what it offers".to_owned(),
+        }
     }
 
     fn failure(&self, spec: &ConnectionSpec, code: ErrorCode, what: &str) -> Failure {
@@ -105,16 +133,13 @@ impl Report {
     }
 
     fn what_happened(&self) -> String {
-        let offered = match &self.offered {
-            Some(offered) if offered.is_empty() => "nothing".to_owned(),
-            Some(offered) => offered.iter().cloned().collect::<Vec<_>>().join(", "),
-            None => "unknown methods".to_owned(),
-        };
+        let offer = self.offer();
         match self.tried.is_empty() {
-            true => format!("the server offers {offered}, and no credential for it is given"),
-            false => {
-                format!("the server did not accept {}; it offers {offered}", self.tried.join(", "))
-            }
+            true => format!(
+                "the server {}, and no credential for it is given",
+                offer.trim_start_matches("it ")
+            ),
+            false => format!("the server did not accept {}; {offer}", self.tried.join(", ")),
         }
     }
 

@@ -103,6 +103,14 @@ impl<'a> Wire<'a> {
         self.link.has_released();
     }
 
+    /// Makes one read or write of a channel, whose result is for [`Self::moved`].
+    pub(super) fn attempt(
+        &mut self,
+        operation: impl FnOnce() -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        self.link.attempt(|_| operation())
+    }
+
     /// Tells what a channel's read or write gave: bytes moved, `None` when it would
     /// block.
     pub(super) fn moved(&mut self, result: io::Result<usize>) -> Result<Option<usize>, Trouble> {

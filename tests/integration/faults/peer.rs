@@ -46,9 +46,10 @@ impl Peer {
         Self::of(options().home(disk.0.path()), vec![Box::new(disk)])
     }
 
-    /// A sound server behind a line that is not.
+    /// A sound server behind a line that is not. It has a file `data`.
     pub(super) fn behind(damage: Damage) -> Self {
         let peer = Self::of(options(), Vec::new());
+        std::fs::write(peer.home.join("data"), data()).unwrap();
         let line = Line::to(peer.address, damage);
         let address = line.address;
         let mut keep = peer._keep;
@@ -127,6 +128,10 @@ pub(super) enum Damage {
     CutAfter(u64),
     /// Carries nothing any more when the client has sent so many bytes.
     SilentAfter(u64),
+    /// Resets the connection when the server has sent so many bytes.
+    CutAfterReceiving(u64),
+    /// Carries nothing any more when the server has sent so many bytes.
+    SilentAfterReceiving(u64),
     /// Carries what the server says one byte at a time, with such a pause after
     /// each.
     Trickle(Duration),
@@ -165,19 +170,20 @@ async fn carry(mut client: AsyncStream, mut server: AsyncStream, damage: Damage)
     rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO)).unwrap();
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
-    let limit = match damage {
-        Damage::CutAfter(bytes) | Damage::SilentAfter(bytes) => bytes,
-        Damage::Trickle(_) => u64::MAX,
+    let (up, down) = match damage {
+        Damage::CutAfter(bytes) | Damage::SilentAfter(bytes) => (bytes, u64::MAX),
+        Damage::CutAfterReceiving(bytes) | Damage::SilentAfterReceiving(bytes) => (u64::MAX, bytes),
+        Damage::Trickle(_) => (u64::MAX, u64::MAX),
     };
-    let up = copy(from_client.take(limit), to_server);
+    let up = copy(from_client.take(up), to_server);
     let down = async {
         match damage {
             Damage::Trickle(pause) => trickle(from_server, to_client, pause).await,
-            _ => copy(from_server, to_client).await,
+            _ => copy(from_server.take(down), to_client).await,
         }
     };
     tokio::select! { () = up => {}, () = down => {} }
-    if let Damage::SilentAfter(_) = damage {
+    if let Damage::SilentAfter(_) | Damage::SilentAfterReceiving(_) = damage {
         // The client's own end of the connection is all that ends it.
         let _ = client.readable().await;
         tokio::time::sleep(Duration::from_secs(30)).await;

@@ -67,6 +67,19 @@ fn upload(name: &'static str, peer: fn() -> Peer) -> Case {
     }
 }
 
+/// A case in which a download meets the fault.
+fn download(name: &'static str, peer: fn() -> Peer) -> Case {
+    Case {
+        file_transfer: Some(json!({
+            "operation": "download", "local_path": "got-{{ inventory_hostname }}",
+            "remote_path": "data",
+        })),
+        connection_args: patient(),
+        outcome: "failed",
+        ..case(name, peer)
+    }
+}
+
 /// What was printed before the fault is in the report.
 fn begun(task: &Value, _: &Peer) {
     assert_eq!(task["results"][0]["output"], "begun\n", "{task:#}");
@@ -243,6 +256,22 @@ fn in_transfers() -> Vec<Case> {
             limit: 1.0,
             waits: true,
             ..upload("stall in mid transfer", || Peer::behind(Damage::SilentAfter(MEGABYTE)))
+        },
+        Case {
+            outcome: "unreachable",
+            code: "connection_lost",
+            limit: 1.0,
+            ..download("drop in mid download", || Peer::behind(Damage::CutAfterReceiving(MEGABYTE)))
+        },
+        Case {
+            driver_args: json!({"timeout": 2}),
+            outcome: "timed_out",
+            code: "transfer_timeout",
+            limit: 2.0,
+            waits: true,
+            ..download("stall in mid download", || {
+                Peer::behind(Damage::SilentAfterReceiving(MEGABYTE))
+            })
         },
         Case {
             code: "channel_refused",
