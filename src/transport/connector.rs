@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::bastion::Bastions;
+use super::bastion::{Bastions, Journey, arrive};
 use super::connection::SshConnection;
 use super::governor::{Admission, Governor, Shut};
 use super::handshake::{Refusal, shake_hands};
@@ -77,13 +77,13 @@ impl Connector for SshConnector {
         cancel: &Cancel,
     ) -> Result<Connected, Failure> {
         let mut warnings = Vec::new();
-        let mut of_the_proxy = Vec::new();
+        let mut journey = Journey::default();
         let mut dial = |deadline| match &spec.proxy {
-            Some(proxy) => self.bastions.dial(proxy, spec, &mut of_the_proxy, cancel),
+            Some(proxy) => self.bastions.dial(proxy, spec, &mut journey, passwords, cancel),
             None => self.opener.dial(spec, deadline, cancel),
         };
-        let link = self.opener.open(spec, &mut warnings, passwords, cancel, &mut dial)?;
-        warnings.append(&mut of_the_proxy);
+        let opened = self.opener.open(spec, &mut warnings, passwords, cancel, &mut dial);
+        let link = arrive(journey, opened, &mut warnings)?;
         Ok(Connected { connection: Box::new(SshConnection::new(link)), warnings })
     }
 }

@@ -2,12 +2,14 @@
 //! deadline, hears the cancel flag, and notices a dead peer.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use ssh2::{BlockDirections, Session};
 
 use super::Cancel;
+use super::bastion::Route;
 
 mod silence;
 
@@ -56,6 +58,8 @@ pub(super) struct Link {
     condemned: Option<&'static str>,
     /// When a channel was last given back.
     released: Option<Instant>,
+    /// The jump host's session that this one leads through.
+    route: Option<Arc<Route>>,
 }
 
 impl Link {
@@ -63,9 +67,22 @@ impl Link {
     /// its socket. `keepalive` is how long the peer may stay silent.
     pub(super) fn new(session: Session, socket: OwnedFd, keepalive: Duration) -> Self {
         session.set_blocking(false);
-        let silence = Silence::default();
-        let (last_called, condemned, released) = (None, None, None);
-        Self { session, socket, keepalive, silence, last_called, condemned, released }
+        Self {
+            session,
+            socket,
+            keepalive,
+            silence: Silence::default(),
+            last_called: None,
+            condemned: None,
+            released: None,
+            route: None,
+        }
+    }
+
+    /// Notes that the socket leads through a jump host, which is lost where this link
+    /// seems to be.
+    pub(super) fn leads_through(&mut self, route: Arc<Route>) {
+        self.route = Some(route);
     }
 
     /// The session, for calls that do not touch the network.
@@ -108,7 +125,7 @@ impl Link {
             match operation(&self.session) {
                 Ok(value) => return Ok(value),
                 Err(error) if would_block(&error) => self.wait(deadline, cancel)?,
-                Err(error) => return Err(classify(error)),
+                Err(error) => return Err(self.classify(error)),
             }
         }
     }
@@ -138,13 +155,29 @@ impl Link {
         self.released = Some(Instant::now());
     }
 
+    /// What an error of libssh2 means for the connection.
+    pub(super) fn classify(&self, error: ssh2::Error) -> Stop {
+        match error.code() {
+            ssh2::ErrorCode::Session(code) if SOCKET_ERRORS.contains(&code) => {
+                self.lost(error.message().to_owned())
+            }
+            _ => Stop::Refused(error),
+        }
+    }
+
+    /// The connection is gone, as `reason` says, unless that was the jump host's doing.
+    pub(super) fn lost(&self, reason: String) -> Stop {
+        let fault = self.route.as_ref().and_then(|route| route.fault(None));
+        Stop::Lost(fault.unwrap_or(reason))
+    }
+
     /// Sleeps until the socket is ready in the direction that libssh2 waits for.
     pub(super) fn wait(&mut self, deadline: Deadline, cancel: &Cancel) -> Result<(), Stop> {
         if cancel.is_cancelled() {
             return Err(Stop::Cancelled);
         }
         if let Some(why) = self.condemned {
-            return Err(Stop::Lost(why.to_owned()));
+            return Err(self.lost(why.to_owned()));
         }
         let began = Instant::now();
         if deadline.is_some_and(|deadline| began >= deadline) {
@@ -159,7 +192,7 @@ impl Link {
         let ready = match poll(&mut fds, Some(&timespec(nap))) {
             Ok(_) => fds[0].revents().intersects(wanted),
             Err(rustix::io::Errno::INTR) => false,
-            Err(error) => return Err(Stop::Lost(error.to_string())),
+            Err(error) => return Err(self.lost(error.to_string())),
         };
         self.waited(began.elapsed(), ready);
         Ok(())
@@ -192,13 +225,4 @@ pub(super) fn timespec(duration: Duration) -> Timespec {
 
 pub(super) fn would_block(error: &ssh2::Error) -> bool {
     error.code() == ssh2::ErrorCode::Session(EAGAIN)
-}
-
-pub(super) fn classify(error: ssh2::Error) -> Stop {
-    match error.code() {
-        ssh2::ErrorCode::Session(code) if SOCKET_ERRORS.contains(&code) => {
-            Stop::Lost(error.message().to_owned())
-        }
-        _ => Stop::Refused(error),
-    }
 }

@@ -4,6 +4,7 @@
 //! being tried on all of them. Nothing here knows other hosts than one.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 /// What a password is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +38,12 @@ pub trait PasswordWatch {
     /// that said yes exactly one answer follows; [`Answer::NotAsked`] may come
     /// without a question.
     fn answered(&self, purpose: Purpose, answer: Answer);
+
+    /// Who watches over the password of the jump host that the connection goes
+    /// through. Many connections share its session, which may outlive this one.
+    fn of_proxy(&self) -> Arc<dyn PasswordWatch + Send + Sync> {
+        Arc::new(Unwatched)
+    }
 }
 
 /// Lets every password go out.
