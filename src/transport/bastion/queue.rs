@@ -212,7 +212,8 @@ impl Bastion {
             // The session is made on its own thread: where there is none, it must not
             // take leave from here, where the state is locked.
             std::thread::Builder::new()
-                .name("jump host".to_owned())
+                // All that a name of fifteen bytes can tell apart.
+                .name(format!("jump host {}", self.spec.port))
                 .stack_size(512 * 1024)
                 .spawn(move || SessionThread::new(bastion, number, its_waker).run(&spec))?;
             state.seats.push(Seat { number, waker, up_since: None, busy: None });
