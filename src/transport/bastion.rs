@@ -10,6 +10,9 @@
 //! session's life, [`pump`] the moving of bytes, and [`route`] what becomes known at
 //! the near end of a tunnel about the session that it leads through.
 //!
+//! A password goes to a jump host only when the watch over it says so, like any other;
+//! the limits of those who wait begin when the jump host is reached.
+//!
 //! libssh2 opens one channel at a time per session, so a target that does not
 //! answer would hold up all that come after it. While one does, a further session
 //! is opened for those that wait, up to [`MOST_SESSIONS`] at a time. One that is left

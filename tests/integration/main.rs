@@ -27,6 +27,7 @@ mod jump_in_trouble;
 #[allow(dead_code, unused_imports, reason = "the lab offers more than today's tests need")]
 mod lab;
 mod lab_works;
+mod password_waits;
 mod project;
 mod schemas;
 mod secrets;
