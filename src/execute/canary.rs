@@ -8,6 +8,11 @@
 //! fleet from crowding at the second; the second alone keeps the promise that a
 //! wrong password reaches two hosts at most.
 //!
+//! Jump hosts that share a `proxy_password` are watched like hosts, by the second gate
+//! alone: a jump host has no lane that could wait, and its hosts have nothing to do
+//! until it is reached. Its password and a host's are two even if they are alike, for
+//! they open accounts on different machines.
+//!
 //! Knows passwords and the names of hosts; nothing of lanes, threads or connections.
 
 use std::collections::HashMap;
@@ -52,6 +57,15 @@ impl Credential {
         };
         let password = sudo.as_ref()?.password.as_ref()?;
         Some(Self::new(Purpose::Sudo, step, password))
+    }
+
+    /// The password that logs in to the jump host of `step`, and the jump host.
+    pub(super) fn proxy(step: &Step) -> Option<(Self, HostName)> {
+        let proxy = step.connection.proxy.as_ref()?;
+        let password = proxy.credentials.password.clone()?;
+        let username = proxy.username.clone();
+        let address = proxy.address().into();
+        Some((Self { purpose: Purpose::Proxy, username, password }, address))
     }
 
     fn new(purpose: Purpose, step: &Step, password: &Secret) -> Self {
@@ -211,8 +225,10 @@ impl State {
                     for step in steps.iter().filter(|step| !step.skip) {
                         let both = [Credential::login(step), Credential::sudo(step)];
                         for credential in both.into_iter().flatten() {
-                            let trial = self.trials.entry(credential).or_default();
-                            note(&mut trial.hosts, &lane.host);
+                            note(&mut self.trial(&credential).hosts, &lane.host);
+                        }
+                        if let Some((credential, jump_host)) = Credential::proxy(step) {
+                            note(&mut self.trial(&credential).hosts, &jump_host);
                         }
                     }
                 }
@@ -250,6 +266,7 @@ fn rejected(credential: &Credential, hosts: &[HostName]) -> Failure {
     let what = match credential.purpose {
         Purpose::Login => "password",
         Purpose::Sudo => "sudo password",
+        Purpose::Proxy => "`proxy_password`",
     };
     let hosts: Vec<_> = hosts.iter().map(|host| format!("`{host}`")).collect();
     Failure::new(

@@ -147,10 +147,10 @@ pub fn execute(
     let _stop_workers = CancelOnPanic(&options.cancel);
     let mut hosts: HashMap<HostName, HostState> = HashMap::new();
     let downloads = Downloads::default();
-    let canaries = match options.canary {
+    let canaries = Arc::new(match options.canary {
         CanaryMode::On => Canaries::of(plan),
         CanaryMode::Off => Canaries::off(),
-    };
+    });
 
     let abort = Abort::new();
 
@@ -187,7 +187,7 @@ struct Context<'a> {
     play: usize,
     connector: &'a dyn Connector,
     options: &'a ExecuteOptions,
-    canaries: &'a Canaries,
+    canaries: &'a Arc<Canaries>,
     abort: &'a Abort,
     downloads: &'a Downloads,
     events: SyncSender<Event>,

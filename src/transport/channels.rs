@@ -4,7 +4,7 @@
 use ssh2::{BlockDirections, Channel, Session};
 
 use super::Cancel;
-use super::link::{Deadline, Link, Stop, classify, would_block};
+use super::link::{Deadline, Link, Stop, would_block};
 
 /// The channels of one connection that no command is running on.
 pub(super) struct Channels {
@@ -155,7 +155,7 @@ pub(super) fn send<T>(
                 BlockDirections::Outbound | BlockDirections::Both => link.wait(deadline, cancel)?,
                 _ => return Ok(None),
             },
-            Err(error) => return Err(classify(error)),
+            Err(error) => return Err(link.stopped(error)),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::bastion::Bastions;
+use super::bastion::{Bastions, Journey, arrive};
 use super::connection::SshConnection;
 use super::governor::{Admission, Governor, Shut};
 use super::handshake::{Refusal, shake_hands};
@@ -74,14 +74,13 @@ impl Connector for SshConnector {
         cancel: &Cancel,
     ) -> Result<Connected, Unconnected> {
         let mut warnings = Vec::new();
-        let mut of_the_proxy = Vec::new();
+        let mut journey = Journey::default();
         let mut dial = |deadline| match &spec.proxy {
-            Some(proxy) => self.bastions.dial(proxy, spec, &mut of_the_proxy, cancel),
+            Some(proxy) => self.bastions.dial(proxy, spec, &mut journey, passwords, cancel),
             None => self.opener.dial(spec, deadline, cancel),
         };
         let opened = self.opener.open(spec, &mut warnings, passwords, cancel, &mut dial);
-        warnings.append(&mut of_the_proxy);
-        match opened {
+        match arrive(journey, opened, &mut warnings) {
             Ok(link) => Ok(Connected { connection: Box::new(SshConnection::new(link)), warnings }),
             Err(failure) => Err(Unconnected { failure, warnings }),
         }

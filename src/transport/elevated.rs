@@ -113,6 +113,7 @@ impl Job<'_> {
         let secret = options.sudo.as_ref().and_then(|sudo| sudo.password.as_ref());
         let password = secret.map(|secret| (secret, &usage));
         let ran = exec::run_into(self.connection, launch, password, false, &limits, out);
+        self.deadline = self.deadline.and_then(|at| at.checked_add(usage.waited()));
         let Ran { out, err, said, end, channel } = ran;
         let failure = match end {
             End::Exited(status) => {

@@ -29,6 +29,7 @@ const READS_IN_A_ROW: usize = 32;
 pub(super) const CHANNEL: &str = "a channel";
 
 /// The limits of one command.
+#[derive(Clone, Copy)]
 pub(super) struct Limits<'a> {
     /// When to give up.
     pub(super) deadline: Deadline,
@@ -111,7 +112,7 @@ pub(super) fn run_into(
         usage: password.map(|(_, usage)| usage),
         password: password.map(|(secret, _)| secret),
         more,
-        limits,
+        limits: *limits,
     };
     let (end, channel) = run.carry_out();
     let Run { mut gate, mut out, mut err, launch, .. } = run;
@@ -126,7 +127,7 @@ struct Run<'a> {
     password: Option<&'a Secret>,
     usage: Option<&'a PasswordUse<'a>>,
     more: bool,
-    limits: &'a Limits<'a>,
+    limits: Limits<'a>,
     out: Capture,
     err: Capture,
     gate: Gate,
@@ -151,7 +152,7 @@ enum Eof {
 
 impl Run<'_> {
     fn carry_out(&mut self) -> (End, Option<Channel>) {
-        let Limits { deadline, cancel, .. } = *self.limits;
+        let Limits { deadline, cancel, .. } = self.limits;
         let SshConnection { link, channels, transfers, .. } = &mut *self.connection;
         let refusal = if transfers.holds_channels() { Refusal::Stands } else { Refusal::MayPass };
         let mut channel = match channels.take(link, refusal, deadline, cancel) {
@@ -172,7 +173,7 @@ impl Run<'_> {
     /// Sends the requests that start the command; the answer to the last of them
     /// is not waited for.
     fn start(&mut self, channel: &mut Channel) -> Result<(), End> {
-        let Limits { deadline, cancel, .. } = *self.limits;
+        let Limits { deadline, cancel, .. } = self.limits;
         if self.launch.pty {
             self.connection
                 .link
@@ -200,11 +201,12 @@ impl Run<'_> {
     }
 
     fn drain_streams(&mut self, channel: &mut Channel) -> Result<End, Stop> {
-        let Limits { deadline, cancel, .. } = *self.limits;
         let (mut stdout, mut stderr) = (channel.stream(0), channel.stderr());
         let mut started = false;
         let mut watch = Watch::new(!self.launch.pty && self.connection.can_look);
         loop {
+            // Asked anew each time: waiting for other hosts moves the deadline.
+            let Limits { deadline, cancel, .. } = self.limits;
             if cancel.is_cancelled() || self.out.is_broken() {
                 return Err(Stop::Cancelled);
             }

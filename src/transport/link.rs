@@ -2,6 +2,7 @@
 //! deadline, hears the cancel flag, and notices a dead peer.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -9,6 +10,7 @@ use rustix::net::{Shutdown, shutdown};
 use ssh2::{BlockDirections, Session};
 
 use super::Cancel;
+use super::bastion::Route;
 
 mod intake;
 mod raw;
@@ -65,6 +67,8 @@ pub(super) struct Link {
     condemned: Option<&'static str>,
     /// When a channel was last given back.
     released: Option<Instant>,
+    /// The jump host's session that this one leads through.
+    route: Option<Arc<Route>>,
 }
 
 impl Link {
@@ -72,9 +76,23 @@ impl Link {
     /// its socket. `keepalive` is how long the peer may stay silent.
     pub(super) fn new(session: Session, socket: OwnedFd, keepalive: Duration) -> Self {
         session.set_blocking(false);
-        let (silence, intake) = (Silence::default(), Intake::default());
-        let (last_called, condemned, released) = (None, None, None);
-        Self { session, socket, keepalive, silence, intake, last_called, condemned, released }
+        Self {
+            session,
+            socket,
+            keepalive,
+            silence: Silence::default(),
+            intake: Intake::default(),
+            last_called: None,
+            condemned: None,
+            released: None,
+            route: None,
+        }
+    }
+
+    /// Notes that the socket leads through a jump host, which is lost where this link
+    /// seems to be.
+    pub(super) fn leads_through(&mut self, route: Arc<Route>) {
+        self.route = Some(route);
     }
 
     /// The session, for calls that do not touch the network.
@@ -152,13 +170,19 @@ impl Link {
         self.released = Some(Instant::now());
     }
 
+    /// The connection is gone, as `reason` says, unless that was the jump host's doing.
+    pub(super) fn lost(&self, reason: String) -> Stop {
+        let fault = self.route.as_ref().and_then(|route| route.fault(None));
+        Stop::Lost(fault.unwrap_or(reason))
+    }
+
     /// Sleeps until the socket is ready in the direction that libssh2 waits for.
     pub(super) fn wait(&mut self, deadline: Deadline, cancel: &Cancel) -> Result<(), Stop> {
         if cancel.is_cancelled() {
             return Err(Stop::Cancelled);
         }
         if let Some(why) = self.condemned {
-            return Err(Stop::Lost(why.to_owned()));
+            return Err(self.lost(why.to_owned()));
         }
         let began = Instant::now();
         if deadline.is_some_and(|deadline| began >= deadline) {
@@ -173,7 +197,7 @@ impl Link {
         let ready = match poll(&mut fds, Some(&timespec(nap))) {
             Ok(_) => fds[0].revents().intersects(wanted),
             Err(rustix::io::Errno::INTR) => false,
-            Err(error) => return Err(Stop::Lost(error.to_string())),
+            Err(error) => return Err(self.lost(error.to_string())),
         };
         self.waited(began.elapsed(), ready);
         Ok(())
@@ -211,7 +235,7 @@ pub(super) fn would_block(error: &ssh2::Error) -> bool {
     error.code() == ssh2::ErrorCode::Session(EAGAIN)
 }
 
-pub(super) fn classify(error: ssh2::Error) -> Stop {
+fn classify(error: ssh2::Error) -> Stop {
     match error.code() {
         ssh2::ErrorCode::Session(code) if SOCKET_ERRORS.contains(&code) => {
             Stop::Lost(error.message().to_owned())

@@ -4,6 +4,8 @@
 //! being tried on all of them. Nothing here knows other hosts than one.
 
 use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What a password is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -12,6 +14,9 @@ pub enum Purpose {
     Login,
     /// Answering sudo.
     Sudo,
+    /// Logging in to a jump host. Its own watch (see [`PasswordWatch::of_proxy`]) is
+    /// asked for a login like any other.
+    Proxy,
 }
 
 /// What became known about a password on one host.
@@ -37,6 +42,12 @@ pub trait PasswordWatch {
     /// that said yes exactly one answer follows; [`Answer::NotAsked`] may come
     /// without a question.
     fn answered(&self, purpose: Purpose, answer: Answer);
+
+    /// Who watches over the password of the jump host that the connection goes
+    /// through. Many connections share its session, which may outlive this one.
+    fn of_proxy(&self) -> Arc<dyn PasswordWatch + Send + Sync> {
+        Arc::new(Unwatched)
+    }
 }
 
 /// Lets every password go out.
@@ -56,6 +67,7 @@ pub(super) struct PasswordUse<'a> {
     watch: &'a dyn PasswordWatch,
     purpose: Purpose,
     state: Cell<State>,
+    waited: Cell<Duration>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,15 +79,24 @@ enum State {
 
 impl<'a> PasswordUse<'a> {
     pub(super) fn new(watch: &'a dyn PasswordWatch, purpose: Purpose) -> Self {
-        Self { watch, purpose, state: Cell::new(State::Unused) }
+        Self { watch, purpose, state: Cell::new(State::Unused), waited: Cell::default() }
     }
 
     /// Whether the password may be sent; asks the watch the first time only.
     pub(super) fn may_send(&self) -> bool {
-        if self.state.get() == State::Unused && self.watch.may_send(self.purpose) {
-            self.state.set(State::Sent);
+        if self.state.get() == State::Unused {
+            let asked = Instant::now();
+            if self.watch.may_send(self.purpose) {
+                self.state.set(State::Sent);
+            }
+            self.waited.set(self.waited.get() + asked.elapsed());
         }
         self.is_sent()
+    }
+
+    /// How long the watch took to allow it, which is no fault of the host's.
+    pub(super) fn waited(&self) -> Duration {
+        self.waited.get()
     }
 
     /// Whether the password was sent.

@@ -22,19 +22,19 @@ use crate::lab::processes::wait_until;
 use crate::lab::{Lab, Sshd, SshdOptions, User, UserOptions};
 
 /// A connector with a home of its own.
-struct Bench {
+pub(crate) struct Bench {
     connector: SshConnector,
     _home: TempDir,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let config = ConnectorConfig { known_hosts: None, home: home.path().to_owned() };
         Self { connector: SshConnector::new(config), _home: home }
     }
 
-    fn connect(&self, spec: &ConnectionSpec) -> Result<Connected, Failure> {
+    pub(crate) fn connect(&self, spec: &ConnectionSpec) -> Result<Connected, Failure> {
         self.connector.connect(spec, &Cancel::default())
     }
 
@@ -73,7 +73,7 @@ fn run(mut connected: Connected, line: &str) -> Execution {
     connected.connection.execute(line, &options, false, &Cancel::default())
 }
 
-fn spec(host: &str, port: u16, username: &str) -> ConnectionSpec {
+pub(crate) fn spec(host: &str, port: u16, username: &str) -> ConnectionSpec {
     let limit = Duration::from_secs(20);
     ConnectionSpec {
         host: host.to_owned(),
@@ -101,7 +101,7 @@ fn by_password(server: &Sshd, user: &User) -> ConnectionSpec {
     spec
 }
 
-fn through(proxy: &Arc<ConnectionSpec>, mut target: ConnectionSpec) -> ConnectionSpec {
+pub(crate) fn through(proxy: &Arc<ConnectionSpec>, mut target: ConnectionSpec) -> ConnectionSpec {
     target.proxy = Some(Arc::clone(proxy));
     target
 }
@@ -112,7 +112,7 @@ fn logins(server: &Sshd) -> usize {
 }
 
 /// A port whose connections are never completed: its backlog is full.
-fn black_hole() -> (SocketAddr, OwnedFd, Vec<TcpStream>) {
+pub(crate) fn black_hole() -> (SocketAddr, OwnedFd, Vec<TcpStream>) {
     use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, listen, socket_with};
     let open = |flags| socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
     let listener = open(SocketFlags::empty());
@@ -343,9 +343,9 @@ fn sessions_end_with_the_connector_and_use_no_processor_while_idle() {
     let bench = Bench::new();
     let target = through(&proxy, by_key(lab.sshd(), &lab.users.plain));
     let held = bench.connect(&target).unwrap_or_else(|failure| panic!("{failure:?}"));
-    let before = jump_host_ticks();
+    let before = jump_host_ticks(bastion.port());
     thread::sleep(Duration::from_secs(2));
-    let spent = jump_host_ticks().saturating_sub(before);
+    let spent = jump_host_ticks(bastion.port()).saturating_sub(before);
     assert!(spent < 50, "{spent} ticks in two seconds of nothing to do");
     drop(held);
     drop(bench);
@@ -355,16 +355,22 @@ fn sessions_end_with_the_connector_and_use_no_processor_while_idle() {
     }));
 }
 
-/// What all pump threads of this process have used, in hundredths of a second.
-fn jump_host_ticks() -> u64 {
+/// What the threads of this process have used that serve the jump host at `port`, in
+/// hundredths of a second. Other tests move megabytes through theirs meanwhile.
+fn jump_host_ticks(port: u16) -> u64 {
+    let name = format!("(jump host {port})");
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    tasks
+    let mut count = 0;
+    let ticks = tasks
         .flatten()
         .filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok())
-        .filter(|stat| stat.contains("(jump host)"))
+        .filter(|stat| stat.contains(&name))
+        .inspect(|_| count += 1)
         .filter_map(|stat| {
             let fields: Vec<_> = stat.rsplit(')').next()?.split_whitespace().collect();
             Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
         })
-        .sum()
+        .sum();
+    assert!(count > 0, "no thread is named {name}");
+    ticks
 }

@@ -23,10 +23,12 @@ mod in_process;
 mod in_process_works;
 mod inventory;
 mod jump;
+mod jump_in_trouble;
 #[expect(clippy::allow_attributes, reason = "whether all of the lab is used varies")]
 #[allow(dead_code, unused_imports, reason = "the lab offers more than today's tests need")]
 mod lab;
 mod lab_works;
+mod password_waits;
 mod project;
 mod schemas;
 mod secrets;

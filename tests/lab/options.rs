@@ -48,6 +48,7 @@ pub(crate) struct ServerOptions {
     pub(super) users: Vec<Login>,
     pub(super) anyone: bool,
     pub(super) accept_env: bool,
+    pub(super) most_connections: Option<usize>,
     pub(super) responder: Option<Responder>,
     pub(super) fault: Option<Fault>,
     pub(super) sftp: SftpOptions,
@@ -68,6 +69,7 @@ impl Default for ServerOptions {
             users: Vec::new(),
             anyone: false,
             accept_env: false,
+            most_connections: None,
             responder: None,
             fault: None,
             sftp: SftpOptions::default(),
@@ -124,6 +126,13 @@ impl ServerOptions {
     #[must_use]
     pub(crate) fn accept_env(mut self) -> Self {
         self.accept_env = true;
+        self
+    }
+
+    /// Resets connections that come while there are so many.
+    #[must_use]
+    pub(crate) fn connections_at_most(mut self, count: usize) -> Self {
+        self.most_connections = Some(count);
         self
     }
 

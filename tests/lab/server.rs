@@ -135,6 +135,11 @@ impl Server {
         lock(&self.shared.switches).drain(..).for_each(|switch| switch.cut());
     }
 
+    /// Falls silent on every open connection, as a host without power does.
+    pub(crate) fn silence_connections(&self) {
+        lock(&self.shared.switches).iter().for_each(Switch::silence);
+    }
+
     /// How many connections were accepted so far.
     pub(crate) fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::Relaxed)
@@ -216,7 +221,18 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((stream, _)) = listener.accept().await {
         shared.accepted.fetch_add(1, Ordering::Relaxed);
         let switch = Switch::default();
-        lock(&shared.switches).push(switch.clone());
+        let full = {
+            let mut open = lock(&shared.switches);
+            let full = shared.options.most_connections.is_some_and(|most| open.len() >= most);
+            if !full {
+                open.push(switch.clone());
+            }
+            full
+        };
+        if full {
+            drop(Wire::new(stream, switch));
+            continue;
+        }
         tokio::spawn(serve(stream, switch, Arc::clone(&shared)));
     }
 }

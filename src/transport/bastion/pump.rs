@@ -1,19 +1,21 @@
 //! The loop of a jump host's session: opens tunnels and moves their bytes.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::PollFlags;
 
+use super::request::{Opened, Request};
 use super::tunnel::{Call, Step, Tunnel};
-use super::{Bastion, Opened, Request, lock};
-use crate::transport::link::{CANCEL_INTERVAL, Link, Stop, classify, timespec, would_block};
-use crate::transport::tcp::seconds;
+use super::{Bastion, Route};
+use crate::transport::link::{Link, Stop, would_block};
 
-/// The longest sleep when nothing is under way.
-const LONGEST_NAP: Duration = Duration::from_secs(1);
+mod rest;
+
+/// Why most sessions are lost.
+const HUNG_UP: &str = "it closed the connection";
 
 /// A session and its tunnels.
 pub(super) struct Pump<'p> {
@@ -21,33 +23,48 @@ pub(super) struct Pump<'p> {
     bastion: &'p Arc<Bastion>,
     seat: u64,
     waker: &'p OwnedFd,
-    tunnels: Vec<Tunnel>,
+    route: &'p Arc<Route>,
+    tunnels: BTreeMap<TunnelId, Tunnel>,
+    tunnels_ever: u64,
     opening: Option<Opening>,
     /// The call that left bytes unsent, to be repeated before any other.
     unsent: Option<Unsent>,
     has_served: bool,
 }
 
+/// Tells a tunnel from all others of its session, those included that are gone: what
+/// is to be repeated must never be taken for another's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct TunnelId(u64);
+
 /// How the session ended.
 pub(super) struct Ended {
     /// The request that was being opened.
     pub(super) pending: Option<Request>,
     /// Why.
-    pub(super) reason: String,
+    pub(super) reason: Reason,
+}
+
+/// Why a session ended.
+pub(super) enum Reason {
+    /// There is no more use for it.
+    RunEnded,
+    /// It had nothing left but a target that was given up, and others waited.
+    MadeRoom,
+    /// The connection was lost, and why.
+    Lost(String),
 }
 
 struct Opening {
-    /// Gone once it is answered, though libssh2 still waits for the jump host.
-    request: Option<Request>,
-    host: String,
-    port: u16,
-    began: Instant,
+    request: Request,
+    ours: UnixStream,
+    theirs: UnixStream,
 }
 
 #[derive(Clone, Copy)]
 enum Unsent {
     Open,
-    Tunnel(usize, Call),
+    Tunnel(TunnelId, Call),
 }
 
 impl<'p> Pump<'p> {
@@ -57,9 +74,20 @@ impl<'p> Pump<'p> {
         bastion: &'p Arc<Bastion>,
         seat: u64,
         waker: &'p OwnedFd,
+        route: &'p Arc<Route>,
     ) -> Self {
-        let (tunnels, opening, unsent) = (Vec::new(), None, None);
-        Self { link, bastion, seat, waker, tunnels, opening, unsent, has_served: false }
+        Self {
+            link,
+            bastion,
+            seat,
+            waker,
+            route,
+            tunnels: BTreeMap::new(),
+            tunnels_ever: 0,
+            opening: None,
+            unsent: None,
+            has_served: false,
+        }
     }
 
     /// Whether it ever opened a tunnel.
@@ -71,28 +99,46 @@ impl<'p> Pump<'p> {
     pub(super) fn run(&mut self) -> Ended {
         let reason = loop {
             if self.bastion.closed.is_cancelled() {
-                break "the run ended".to_owned();
+                break Reason::RunEnded;
             }
             // What one tunnel reads may bring data for those before it, so only
             // a pass in which nothing moved allows a sleep.
-            match self.pass() {
+            let passed = self.pass();
+            // Whatever keeps this session from going on, others may help out.
+            if self.opening.is_some() {
+                self.bastion.relieve();
+            }
+            match passed {
                 Ok(true) => continue,
+                Ok(false) if self.is_stuck() && self.bastion.is_wanted() => break Reason::MadeRoom,
                 Ok(false) => {}
-                Err(reason) => break reason,
+                Err(reason) => break self.lost(reason),
             }
             if let Err(reason) = self.sleep() {
-                break reason;
+                break self.lost(reason);
             }
         };
-        let pending = self.opening.take().and_then(|opening| opening.request);
+        let pending = self.opening.take().map(|opening| opening.request);
         Ended { pending, reason }
+    }
+
+    /// libssh2 names the call that failed, where a person wants to know what happened.
+    fn lost(&self, reason: String) -> Reason {
+        let reason = if self.link.has_hung_up() { HUNG_UP.to_owned() } else { reason };
+        Reason::Lost(reason)
+    }
+
+    /// Whether all that it does is wait for a target that nobody waits for any more.
+    fn is_stuck(&self) -> bool {
+        self.tunnels.is_empty()
+            && self.opening.as_ref().is_some_and(|opening| opening.request.ticket.is_abandoned())
     }
 
     /// Does what can be done without waiting; true when something moved.
     fn pass(&mut self) -> Result<bool, String> {
         let mut moved = match self.unsent.take() {
             Some(Unsent::Open) => self.open()?,
-            Some(Unsent::Tunnel(index, call)) => self.call(index, call)?,
+            Some(Unsent::Tunnel(id, call)) => self.call(id, call)?,
             None => false,
         };
         if self.unsent.is_some() {
@@ -101,37 +147,41 @@ impl<'p> Pump<'p> {
         if self.opening.is_none()
             && let Some(request) = self.bastion.next_request(self.seat)
         {
-            let (host, port) = (request.host.clone(), request.port);
-            self.opening =
-                Some(Opening { request: Some(request), host, port, began: Instant::now() });
+            self.begin(request);
+            moved = true;
         }
         if self.opening.is_some() {
             moved |= self.open()?;
         }
-        for index in 0..self.tunnels.len() {
+        let ids: Vec<_> = self.tunnels.keys().copied().collect();
+        for id in ids {
             for call in Tunnel::CALLS {
                 if self.unsent.is_some() {
                     return Ok(moved);
                 }
-                moved |= self.call(index, call)?;
+                moved |= self.call(id, call)?;
             }
         }
-        self.tunnels.retain(|tunnel| !tunnel.is_closed());
+        // Letting go of a channel may be another call.
+        if self.unsent.is_none() {
+            self.tunnels.retain(|_, tunnel| !tunnel.is_closed());
+        }
         Ok(moved)
     }
 
-    fn call(&mut self, index: usize, call: Call) -> Result<bool, String> {
-        match self.tunnels[index].make(call) {
+    fn call(&mut self, id: TunnelId, call: Call) -> Result<bool, String> {
+        let Some(tunnel) = self.tunnels.get_mut(&id) else { return Ok(false) };
+        match tunnel.make(call) {
             Step::Idle => Ok(false),
             step @ (Step::Moved | Step::Blocked) => {
                 // A call may both move something and leave the rest unsent.
                 if self.has_unsent_bytes() {
-                    self.unsent = Some(Unsent::Tunnel(index, call));
+                    self.unsent = Some(Unsent::Tunnel(id, call));
                 }
                 Ok(step == Step::Moved)
             }
             Step::Broken => match ssh2::Error::last_session_error(self.link.session()) {
-                Some(error) => match classify(error) {
+                Some(error) => match self.link.stopped(error) {
                     Stop::Lost(reason) => Err(reason),
                     _ => Ok(true), // The tunnel alone; it closes in the next pass.
                 },
@@ -144,133 +194,57 @@ impl<'p> Pump<'p> {
         self.link.wanted().contains(PollFlags::OUT)
     }
 
+    /// Takes a request, with the socket pair that it will need: a machine that is out
+    /// of files costs this target its tunnel, and no other.
+    fn begin(&mut self, request: Request) {
+        let pair = UnixStream::pair()
+            .and_then(|(ours, theirs)| ours.set_nonblocking(true).map(|()| (ours, theirs)));
+        match pair {
+            Ok((ours, theirs)) => self.opening = Some(Opening { request, ours, theirs }),
+            Err(error) => {
+                let _ = request.reply.send(Err(self.bastion.cannot_join(&error)));
+            }
+        }
+    }
+
     /// Goes on with the channel that is being opened.
     fn open(&mut self) -> Result<bool, String> {
-        let Some(opening) = &mut self.opening else { return Ok(false) };
-        match self.link.session().channel_direct_tcpip(&opening.host, opening.port, None) {
+        let Some(opening) = &self.opening else { return Ok(false) };
+        let Request { host, port, .. } = &opening.request;
+        match self.link.session().channel_direct_tcpip(host, *port, None) {
             Ok(channel) => {
                 self.has_served = true;
-                let request = opening.request.take();
-                self.opening = None;
-                let (ours, theirs) = UnixStream::pair().map_err(|error| error.to_string())?;
-                ours.set_nonblocking(true).map_err(|error| error.to_string())?;
-                let mut tunnel = Tunnel::new(channel, ours);
-                match request.filter(|request| !request.abandoned.is_cancelled()) {
-                    Some(request) => {
-                        let warnings = std::mem::take(&mut lock(&self.bastion.state).warnings);
-                        let opened = Opened { socket: theirs.into(), warnings };
-                        let _ = request.reply.send(Ok(opened));
+                if let Some(Opening { request, ours, theirs }) = self.opening.take() {
+                    let mut tunnel = Tunnel::new(channel, ours);
+                    let (socket, route) = (theirs.into(), Arc::clone(self.route));
+                    match request.ticket.is_abandoned() {
+                        true => tunnel.hang_up(),
+                        false => drop(request.reply.send(Ok(Opened { socket, route }))),
                     }
-                    None => tunnel.hang_up(),
+                    self.tunnels_ever += 1;
+                    self.tunnels.insert(TunnelId(self.tunnels_ever), tunnel);
                 }
-                self.tunnels.push(tunnel);
                 Ok(true)
             }
             Err(error) if would_block(&error) => {
                 if self.has_unsent_bytes() {
                     self.unsent = Some(Unsent::Open);
                 }
-                self.look_at_the_clock();
                 Ok(false)
             }
-            Err(error) => match classify(error) {
+            Err(error) => match self.link.stopped(error) {
                 Stop::Refused(error) => {
-                    if let Some(request) = opening.request.take() {
+                    if let Some(Opening { request, .. }) = self.opening.take() {
                         let failure = self.bastion.refused(&request, &error);
                         let _ = request.reply.send(Err(failure));
                     }
                     // The jump host works, even if it does not want this.
                     self.has_served = true;
-                    self.opening = None;
                     Ok(true)
                 }
                 Stop::Lost(reason) => Err(reason),
                 Stop::Deadline | Stop::Cancelled => Ok(false),
             },
         }
-    }
-
-    /// Gives up on a target after its limit, and calls for relief before that.
-    fn look_at_the_clock(&mut self) {
-        let Some(opening) = &mut self.opening else { return };
-        let took = opening.began.elapsed();
-        if let Some(request) = opening.request.take_if(|request| took >= request.limit) {
-            let what =
-                format!("no answer from `{}` within {}", request.address, seconds(request.limit));
-            let failure = self.bastion.failure(&what).with_help(
-                "check that the target is up and that the jump host can reach it, or raise \
-                 `timeout`",
-            );
-            let _ = request.reply.send(Err(failure));
-        }
-        self.bastion.relieve();
-    }
-
-    /// Waits until something can be done.
-    fn sleep(&mut self) -> Result<(), String> {
-        let is_idle = self.tunnels.is_empty() && self.opening.is_none();
-        let remote = if self.unsent.is_some() {
-            self.link.wanted()
-        } else if is_idle {
-            // libssh2 has no call that would read now, so all there is to notice
-            // is the end of the connection; the kernel's keepalive watches too.
-            PollFlags::RDHUP
-        } else if self.opening.is_some() || self.tunnels.iter().any(Tunnel::wants_remote) {
-            PollFlags::IN
-        } else {
-            PollFlags::empty()
-        };
-        if !is_idle {
-            self.link.probe().map_err(|stop| match stop {
-                Stop::Lost(reason) => reason,
-                _ => "the keepalive failed".to_owned(),
-            })?;
-        }
-        let nap = if self.opening.is_some() { CANCEL_INTERVAL } else { LONGEST_NAP };
-        let began = Instant::now();
-        let (remote_ready, hung_up) = {
-            let mut fds = Vec::with_capacity(self.tunnels.len() + 2);
-            fds.push(PollFd::new(self.waker, PollFlags::IN));
-            fds.push(PollFd::from_borrowed_fd(self.link.socket(), remote));
-            let mut polled = Vec::with_capacity(self.tunnels.len());
-            // While unsent bytes are under way nothing else can be done anyway.
-            if self.unsent.is_none() {
-                for (index, tunnel) in self.tunnels.iter().enumerate() {
-                    if !tunnel.is_closing() {
-                        fds.push(tunnel.poll_fd());
-                        polled.push(index);
-                    }
-                }
-            }
-            match poll(&mut fds, Some(&timespec(nap))) {
-                Ok(_) => {}
-                Err(rustix::io::Errno::INTR) => return Ok(()),
-                Err(error) => return Err(error.to_string()),
-            }
-            if !fds[0].revents().is_empty() {
-                let _ = rustix::io::read(self.waker.as_fd(), &mut [0; 8]);
-            }
-            let gone = PollFlags::HUP | PollFlags::ERR;
-            let hung_up: Vec<usize> = polled
-                .into_iter()
-                .zip(&fds[2..])
-                .filter(|(_, fd)| fd.revents().intersects(gone))
-                .map(|(index, _)| index)
-                .collect();
-            (fds[1].revents(), hung_up)
-        };
-        if (is_idle || remote.is_empty()) && !remote_ready.is_empty() {
-            return Err("the jump host closed the connection".to_owned());
-        }
-        if !is_idle {
-            let heard = !remote_ready.is_empty();
-            // Only a wait for the jump host counts as its silence.
-            let waited = if remote.is_empty() { Duration::ZERO } else { began.elapsed() };
-            self.link.waited(waited, heard);
-        }
-        for index in hung_up {
-            self.tunnels[index].hang_up();
-        }
-        Ok(())
     }
 }

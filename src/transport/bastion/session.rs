@@ -4,15 +4,14 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::password::Unwatched;
-use super::pump::{Ended, Pump};
-use super::{Bastion, Verdict, lock};
+use super::pump::{Ended, Pump, Reason};
+use super::queue::Verdict;
+use super::{Bastion, Route, lock};
 use crate::failure::{ErrorCode, Failure};
+use crate::plan::spec::ConnectionSpec;
 
 /// How long a network failure of a jump host stands before it is tried again.
 const VERDICT_STANDS: Duration = Duration::from_secs(30);
-/// How long to do without a further session after one could not be opened.
-const NO_RELIEF_FOR: Duration = Duration::from_secs(10);
 
 /// What a session's thread owns. Dropping it, however the thread ends, vacates
 /// the seat and sees to those that still wait.
@@ -20,37 +19,49 @@ pub(super) struct SessionThread {
     bastion: Arc<Bastion>,
     seat: u64,
     waker: Arc<OwnedFd>,
-    /// Whether it ever opened a tunnel.
-    has_served: bool,
+    /// Whether another is to take its place if somebody waits.
+    is_replaced: bool,
 }
 
 impl SessionThread {
     /// A session for the seat with this number.
     pub(super) fn new(bastion: Arc<Bastion>, seat: u64, waker: Arc<OwnedFd>) -> Self {
-        Self { bastion, seat, waker, has_served: false }
+        Self { bastion, seat, waker, is_replaced: false }
     }
 
-    /// Connects, and serves until the session ends.
-    pub(super) fn run(mut self) {
+    /// Connects as `spec` says, and serves until the session ends.
+    pub(super) fn run(mut self, spec: &ConnectionSpec) {
         let bastion = Arc::clone(&self.bastion);
-        let (spec, cancel) = (&bastion.spec, &bastion.closed);
+        let (cancel, passwords) = (&bastion.closed, &*bastion.passwords);
         let mut warnings = Vec::new();
-        let link = bastion.opener.open(spec, &mut warnings, &Unwatched, cancel, &mut |deadline| {
+        let link = bastion.opener.open(spec, &mut warnings, passwords, cancel, &mut |deadline| {
             bastion.opener.dial(spec, deadline, cancel)
         });
+        lock(&bastion.state).warnings.append(&mut warnings);
         match link {
             Ok(link) => {
-                lock(&bastion.state).warnings.append(&mut warnings);
-                let mut pump = Pump::new(link, &bastion, self.seat, &self.waker);
-                let ended = pump.run();
-                self.has_served = pump.has_served();
-                if let Ended { pending: Some(mut request), reason } = ended {
-                    if self.has_served && !request.is_second_try {
-                        request.is_second_try = true;
-                        lock(&bastion.state).waiting.push_front(request);
-                    } else {
-                        let what = format!("the connection was lost: {reason}");
-                        let _ = request.reply.send(Err(bastion.failure(&what)));
+                bastion.is_up(self.seat);
+                let route = Arc::new(Route::new(bastion.spec.address()));
+                let mut pump = Pump::new(link, &bastion, self.seat, &self.waker, &route);
+                let Ended { pending, reason } = pump.run();
+                let has_served = pump.has_served();
+                // A session that served and was then lost is replaced. One that
+                // never served would only be lost again.
+                self.is_replaced = match &reason {
+                    Reason::RunEnded => false,
+                    Reason::MadeRoom => true,
+                    Reason::Lost(_) => has_served,
+                };
+                if let Reason::Lost(why) = &reason {
+                    route.lose(why);
+                    if let Some(mut request) = pending {
+                        if has_served && !request.is_second_try {
+                            request.is_second_try = true;
+                            lock(&bastion.state).waiting.push_front(request);
+                        } else {
+                            let what = format!("the connection was lost: {why}");
+                            let _ = request.reply.send(Err(bastion.failure(&what)));
+                        }
                     }
                 }
             }
@@ -60,21 +71,22 @@ impl SessionThread {
 
     /// Records that the jump host cannot be reached, unless another session lives.
     fn condemn(&self, failure: Failure) {
-        use ErrorCode::{AuthFailed, Cancelled, HostKeyChanged, HostKeyRevoked, HostKeyUnknown};
+        use ErrorCode::{
+            AuthFailed, CanaryRejected, Cancelled, HostKeyChanged, HostKeyRevoked, HostKeyUnknown,
+        };
         let bastion = &self.bastion;
         let mut state = lock(&bastion.state);
-        state.seats.retain(|seat| seat.number != self.seat);
-        if !state.seats.is_empty() {
+        if !state.vacate(self.seat) {
             // It was to relieve another, which goes on.
-            state.no_relief_until = Some(Instant::now() + NO_RELIEF_FOR);
+            state.ban_relief();
             return;
         }
         let until = match failure.code {
-            AuthFailed | HostKeyChanged | HostKeyRevoked | HostKeyUnknown => None,
+            AuthFailed | CanaryRejected | HostKeyChanged | HostKeyRevoked | HostKeyUnknown => None,
             _ => Some(Instant::now() + VERDICT_STANDS),
         };
         let told = match failure.code {
-            Cancelled => failure,
+            Cancelled | CanaryRejected => failure,
             _ => Failure { help: failure.help, ..bastion.failure(&failure.message) },
         };
         bastion.refuse_waiting(&mut state, &told);
@@ -86,11 +98,8 @@ impl Drop for SessionThread {
     fn drop(&mut self) {
         let bastion = &self.bastion;
         let mut state = lock(&bastion.state);
-        state.seats.retain(|seat| seat.number != self.seat);
-        if state.seats.is_empty() && !state.waiting.is_empty() {
-            // A session that served and was then lost is replaced. One that
-            // never served would only be lost again.
-            if self.has_served && !bastion.closed.is_cancelled() {
+        if state.vacate(self.seat) && !state.waiting.is_empty() {
+            if self.is_replaced && !bastion.closed.is_cancelled() {
                 bastion.start_session(&mut state);
             } else {
                 let failure = bastion.failure("the connection was lost");

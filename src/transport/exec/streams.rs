@@ -25,7 +25,7 @@ impl Run<'_> {
     }
 
     pub(super) fn write(&mut self, channel: &mut Channel) -> Result<(), Stop> {
-        let Limits { deadline, cancel, .. } = *self.limits;
+        let Limits { deadline, cancel, .. } = self.limits;
         while self.written < self.pending.len() {
             let rest = &self.pending[self.written..];
             let link = &mut self.connection.link;
@@ -57,7 +57,7 @@ impl Run<'_> {
         trouble: &mut Option<Trouble>,
         is_error: bool,
     ) -> Result<usize, Stop> {
-        let Limits { deadline, cancel, .. } = *self.limits;
+        let Limits { deadline, cancel, .. } = self.limits;
         let buffer = &mut self.buffer;
         let link = &mut self.connection.link;
         let read = send(link, deadline, cancel, |link| {
@@ -136,9 +136,14 @@ impl Run<'_> {
         None
     }
 
-    /// Whether sudo may be given the password; waits until that is known.
-    fn may_send(&self) -> bool {
-        self.usage.is_none_or(PasswordUse::may_send)
+    /// Whether sudo may be given the password; waits until that is known. The wait is
+    /// no fault of the command's.
+    fn may_send(&mut self) -> bool {
+        let Some(usage) = self.usage else { return true };
+        let may_send = usage.may_send();
+        let deadline = self.limits.deadline;
+        self.limits.deadline = deadline.and_then(|at| at.checked_add(usage.waited()));
+        may_send
     }
 
     /// sudo has let the command begin.
@@ -149,7 +154,7 @@ impl Run<'_> {
     /// Keeps the receive window wide: libssh2 itself lets it shrink to the size of
     /// one read before it widens it by as much, which is one read per round trip.
     pub(super) fn widen(&mut self, channel: &mut Channel) -> Result<(), Stop> {
-        let Limits { deadline, cancel, .. } = *self.limits;
+        let Limits { deadline, cancel, .. } = self.limits;
         let window = channel.read_window();
         if window.remaining < window.window_size_initial / 2 {
             let more = u64::from(window.window_size_initial - window.remaining);

@@ -154,12 +154,13 @@ impl Link {
 
     /// What an error of libssh2 means. Until the user is signed in, libssh2 calls many
     /// a lost connection a refusal.
-    pub(super) fn stopped(&self, error: ssh2::Error) -> Stop {
+    pub(in crate::transport) fn stopped(&self, error: ssh2::Error) -> Stop {
         let lost = self.intake.end.is_some() || self.intake.farewell.is_some();
         match classify(error) {
             Stop::Refused(error) if lost && !self.session.authenticated() => {
-                Stop::Lost(error.message().to_owned())
+                self.lost(error.message().to_owned())
             }
+            Stop::Lost(reason) => self.lost(reason),
             stop => stop,
         }
     }

@@ -45,6 +45,11 @@ impl Link {
         }
     }
 
+    /// Whether the peer has been asked for a sign of life a while ago and gave none.
+    pub(in crate::transport) fn owes_an_answer(&self) -> bool {
+        self.silence.lasted >= self.keepalive / 2
+    }
+
     /// Asks a silent peer for a sign of life, and gives it up after the limit.
     pub(in crate::transport) fn probe(&mut self) -> Result<(), Stop> {
         if !self.session.authenticated() {
@@ -52,7 +57,9 @@ impl Link {
         }
         let Silence { lasted, probed_at, .. } = self.silence;
         if lasted >= self.keepalive {
-            return Err(Stop::Lost(format!("nothing heard for {:.0} s", lasted.as_secs_f64())));
+            let fault = self.route.as_ref().and_then(|route| route.fault(Some(lasted)));
+            let own = || format!("nothing heard for {:.0} s", lasted.as_secs_f64());
+            return Err(Stop::Lost(fault.unwrap_or_else(own)));
         }
         if lasted >= probed_at + self.keepalive / 3 {
             self.silence.probed_at = lasted;
@@ -83,7 +90,7 @@ impl Link {
             // it has passed, and the shortest it knows is two seconds.
             self.session.set_keepalive(true, 1);
             match self.session.keepalive_send() {
-                Err(error) if !would_block(&error) => return Err(Stop::Lost(error.to_string())),
+                Err(error) if !would_block(&error) => return Err(self.lost(error.to_string())),
                 _ => {}
             }
         }

@@ -7,7 +7,7 @@ use ssh2::Session;
 
 use super::trouble::Trouble;
 use crate::transport::Cancel;
-use crate::transport::link::{Deadline, Link, Stop, classify};
+use crate::transport::link::{Deadline, Link, Stop};
 
 /// How long cleaning up after a failure may take. The user already waits for
 /// more than was asked for, so it is short.
@@ -121,8 +121,8 @@ impl<'a> Wire<'a> {
             // `io::Error` has lost libssh2's code; the session still knows it.
             Err(error) => Err(match ssh2::Error::last_session_error(self.link.session()) {
                 Some(cause) if is_channel_over(&cause) => Trouble::Closed,
-                Some(cause) => Trouble::Stop(classify(cause)),
-                None => Trouble::Stop(Stop::Lost(error.to_string())),
+                Some(cause) => Trouble::Stop(self.link.stopped(cause)),
+                None => Trouble::Stop(self.link.lost(error.to_string())),
             }),
         }
     }
