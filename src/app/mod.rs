@@ -97,7 +97,11 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             let redactor = &planned.redactor;
             match format {
                 PlanFormat::Text => print(&show::text(&planned.plan, redactor)),
-                PlanFormat::Json => print(&format!("{:#}\n", show::json(&planned.plan, redactor))),
+                PlanFormat::Json => {
+                    let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
+                    // Whoever closed it wants no more.
+                    let _ = show::json(&planned.plan, redactor, &mut stdout);
+                }
             }
             Ok(ExitCode::Success)
         }

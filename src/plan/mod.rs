@@ -23,6 +23,7 @@ mod login;
 mod merge;
 pub mod model;
 mod name;
+mod outline;
 mod play;
 mod requests;
 pub mod show;

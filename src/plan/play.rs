@@ -11,6 +11,7 @@ use super::deferred::Deferred;
 use super::handlers::{self, Handlers};
 use super::model::{Lane, Notify, PlannedPlay, PlannedTask, Role, TaskBody, TaskHeader};
 use super::name::written_name;
+use super::outline::{Outline, Written};
 use super::task::{Expansion, HostBase, HostTask};
 use super::{Planner, action};
 use crate::diagnostic::Problem;
@@ -56,6 +57,7 @@ impl Planner {
             shapes.extend(self.shapes(number, Role::Handler, handlers, tags, problems));
         }
         let (pattern, hosts) = self.hosts(raw, problems)?;
+        let shapes: Arc<[TaskShape]> = shapes.into();
         let play_layer = raw.vars.as_ref().map(|vars| Arc::new(decode_layer(vars, problems)));
         let name = self.play_name(raw, play_layer.as_ref(), &pattern, problems);
         let registers = shapes.iter().filter_map(|shape| shape.header.register.clone());
@@ -178,7 +180,7 @@ impl Planner {
         &self,
         host: &HostName,
         base: &Arc<HostBase>,
-        shapes: &[TaskShape],
+        shapes: &Arc<[TaskShape]>,
         known: &mut Known,
         problems: &mut Vec<Problem>,
     ) -> Lane {
@@ -186,7 +188,14 @@ impl Planner {
         let mut notices = Vec::new();
         let mut address = None;
         let names = known.entry(Arc::clone(host)).or_default();
-        for shape in shapes {
+        let outline = Outline::of(Written {
+            base: Arc::clone(base),
+            shapes: Arc::clone(shapes),
+            before: Arc::clone(names),
+            flags: Arc::clone(&self.flags),
+            store: Arc::clone(&self.store),
+        });
+        for shape in shapes.iter() {
             let task = HostTask {
                 base: Arc::clone(base),
                 raw: Arc::clone(&shape.raw),
@@ -247,6 +256,6 @@ impl Planner {
             }
         }
         let address = address.map_or_else(|| Arc::clone(host), Arc::from);
-        Lane { host: Arc::clone(host), address, tasks }
+        Lane { host: Arc::clone(host), address, tasks, outline }
     }
 }

@@ -33,6 +33,8 @@ impl Planner {
         for shape in shapes {
             hosts.entry(self.host_of(&shape)).or_default().push(shape);
         }
+        let hosts = hosts.into_iter().map(|(host, shapes)| (host, Arc::from(shapes)));
+        let hosts: IndexMap<HostName, Arc<[TaskShape]>> = hosts.collect();
         let lanes = hosts.iter().map(|(host, shapes)| {
             let mut scope = Scope::of_host(&self.world, host);
             scope.play_hosts = Value::from(vec![host.to_string()]);
@@ -49,7 +51,11 @@ impl Planner {
         });
         let lanes = lanes.collect();
         let play = PlannedPlay { name: name.into(), tasks: headers, lanes, pace: Pace::default() };
-        self.downloads().gather(&play, hosts.values().flatten(), &self.world.sources);
+        self.downloads().gather(
+            &play,
+            hosts.values().flat_map(|shapes| shapes.iter()),
+            &self.world.sources,
+        );
         play
     }
 

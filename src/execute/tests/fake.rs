@@ -434,6 +434,7 @@ pub(super) fn play<'h>(
             host: host.into(),
             address: format!("{host}:22").into(),
             tasks,
+            outline: Outline::default(),
         })
         .collect();
     let tasks = lanes
