@@ -35,6 +35,7 @@ mod tags;
 mod task;
 mod transfer;
 mod warning;
+mod whole;
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;

@@ -27,7 +27,7 @@ impl Planner {
         known: &mut Known,
         problems: &mut Vec<Problem>,
     ) -> PlannedPlay {
-        let shapes = self.shapes(number, Role::Task, requests.iter(), &[], problems);
+        let shapes = self.shapes(number, Role::Task, requests.iter(), &[], None, problems);
         let headers = shapes.iter().map(|shape| Arc::clone(&shape.header)).collect();
         let mut hosts: IndexMap<HostName, Vec<TaskShape>> = IndexMap::new();
         for shape in shapes {

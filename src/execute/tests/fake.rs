@@ -307,6 +307,7 @@ pub(super) fn login(username: &str, host: &str) -> Arc<ConnectionSpec> {
         },
         keepalive: Duration::from_secs(30),
         host_key_policy: HostKeyPolicy::Reject,
+        known_hosts: None,
         compress: false,
         proxy: None,
     })

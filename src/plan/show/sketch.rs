@@ -14,7 +14,7 @@ use crate::load::request::{Commands, ConnectionArgs, DriverArgs, FileTransfer};
 use crate::load::source::Span;
 use crate::load::values::{
     EnvironmentMap, HostKeyPolicyName, Limit, Mode, OperationName, Pause, QueueStrategyName,
-    Seconds,
+    Retries, Seconds,
 };
 use crate::resolve::frame::Frame;
 use crate::resolve::render::Miss;
@@ -51,6 +51,7 @@ plain! {
     i64: this => this,
     Seconds: this => this.0,
     Pause: this => this.0,
+    Retries: this => this.0,
     Limit: this => this.0.map(|seconds| seconds.0),
     Mode: this => format!("{:04o}", this.0),
     HostKeyPolicyName: this => match this {
