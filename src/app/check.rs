@@ -96,6 +96,7 @@ pub(super) fn check(
             }
         }
     }
+    checked.problems.extend(sources.warnings());
     checked.problems.extend(lint::plain_secrets(sources, provenance::is_under_git));
     checked
 }
@@ -128,6 +129,7 @@ impl Checked {
                 Ok(CheckedFile::Inventory(raw)) => match Inventory::build(vec![raw]) {
                     Err(errors) => self.problems.extend(errors),
                     Ok(inventory) => {
+                        self.problems.extend(inventory.warnings());
                         self.sound(&path, Content::Inventory { hosts: inventory.hosts().count() });
                     }
                 },

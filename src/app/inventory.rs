@@ -59,6 +59,7 @@ pub(super) fn show(
             }
         }
     };
+    super::draw(&Problems::collect(sources.warnings()), sources);
     print(&shown);
     Ok(ExitCode::Success)
 }

@@ -11,6 +11,7 @@ mod inventory;
 mod prepare;
 mod project;
 mod provenance;
+mod read;
 mod run;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -29,10 +30,15 @@ use prepare::Prepared;
 /// Does what was asked for, with the process's standard output and error.
 pub(crate) fn run(mut invocation: Invocation, project: Option<&Path>) -> ExitCode {
     let sources = Arc::new(Sources::default());
+    let is_check = matches!(invocation, Invocation::Check { .. });
     let applied = project::apply(&mut invocation, &sources, project);
     match applied.and_then(|()| dispatch(invocation, &sources)) {
         Ok(code) => code,
         Err(problems) => {
+            if !is_check {
+                // A check has told them with the rest.
+                draw(&Problems::collect(sources.warnings()), &sources);
+            }
             complain(&problems, &sources);
             ExitCode::InvalidInput
         }
@@ -68,6 +74,7 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
         Invocation::Exec { pattern, job: AdHoc::ListHosts, inventory, connect, .. } => {
             let prepared = Prepared::new(sources, &inventory, None, &connect, UNREAD)?;
             let names = prepared.select(&pattern)?;
+            draw(&Problems::collect(sources.warnings()), sources);
             print(&names.iter().map(|name| format!("{name}\n")).collect::<String>());
             Ok(ExitCode::Success)
         }
@@ -81,7 +88,7 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
         }
         Invocation::Request { file, inventory, connect, output } => {
             let mut prepared = Prepared::new(sources, &inventory, None, &connect, READ)?;
-            let (path, id) = collected(prepare::read_request(sources, &file))?;
+            let (path, id) = collected(read::read_request(sources, &file))?;
             let requests = collected(crate::load::literal_requests(sources, id))?;
             let source = provenance::of_files(sources, &[id], &path, &[]);
             let planned = prepared.plan_and_ask(Work::Requests(&file, &requests), &connect)?;
@@ -97,7 +104,11 @@ fn dispatch(invocation: Invocation, sources: &Arc<Sources>) -> Result<ExitCode, 
             let redactor = &planned.redactor;
             match format {
                 PlanFormat::Text => print(&show::text(&planned.plan, redactor)),
-                PlanFormat::Json => print(&format!("{:#}\n", show::json(&planned.plan, redactor))),
+                PlanFormat::Json => {
+                    let mut stdout = std::io::BufWriter::new(std::io::stdout().lock());
+                    // Whoever closed it wants no more.
+                    let _ = show::json(&planned.plan, redactor, &mut stdout);
+                }
             }
             Ok(ExitCode::Success)
         }

@@ -1,19 +1,19 @@
 //! What every subcommand needs before it can plan: inventory, variables, flags.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::read::{extra_layers, load_inventory, vars_beside};
 use super::{collected, flags};
 use crate::config::{Ask, ConnectConfig, InventoryConfig, SecretAccess, SshConfigUse, TaskConfig};
 use crate::credential::vault::{Environment, Vault, VaultClient};
 use crate::diagnostic::{Problem, Problems};
 use crate::event::HostName;
-use crate::load::inventory::{VarsDir, VarsSet};
-use crate::load::layer::Layer;
-use crate::load::source::{FileId, Sources};
+use crate::load::PlaybookContent;
+use crate::load::inventory::VarsSet;
+use crate::load::source::Sources;
 use crate::load::ssh_config::SshConfig;
 use crate::plan::{FlagArgs, PlanOptions, PlanWarning, Planned, TagFilter, Work, select};
 use crate::resolve::inventory::Inventory;
@@ -152,9 +152,12 @@ impl Prepared {
             .map(|file| PlanWarning::EncryptedVars { file: file.to_owned() })
             .map(|warning| Problem::new(warning, None))
             .collect();
-        let in_words = encrypted.iter().map(|warning| warning.one_line(&self.world.sources));
+        // What reading the files found is told with it.
+        let read = Problems::collect(self.world.sources.warnings());
+        let warnings: Vec<Problem> = encrypted.into_iter().chain(read.iter().cloned()).collect();
+        let in_words = warnings.iter().map(|warning| warning.one_line(&self.world.sources));
         planned.plan.warnings.extend(in_words);
-        planned.warnings = Problems::collect(planned.warnings.iter().cloned().chain(encrypted));
+        planned.warnings = Problems::collect(planned.warnings.iter().cloned().chain(warnings));
         Ok(planned)
     }
 
@@ -162,17 +165,26 @@ impl Prepared {
     fn beside(&self, work: Work<'_>) -> Result<HashMap<PathBuf, Arc<Inventory>>, Problems> {
         let Work::Playbooks(playbooks) = work else { return Ok(HashMap::new()) };
         let mut beside = HashMap::new();
+        let mut seen = HashSet::new();
         let mut problems = Vec::new();
         for playbook in playbooks {
-            let directory = self.world.sources.get(playbook.file).directory.clone();
-            if beside.contains_key(&directory) {
-                continue;
-            }
-            match self.inventory_beside(&directory) {
-                Ok(inventory) => {
-                    beside.insert(directory, inventory);
+            let plays = match &playbook.content {
+                PlaybookContent::Plays(plays) => plays.as_slice(),
+                PlaybookContent::Requests(_) => &[],
+            };
+            // Imported plays have what stands beside their own files.
+            let imported = plays.iter().filter_map(|play| Some(play.span?.file));
+            for file in std::iter::once(playbook.file).chain(imported) {
+                let directory = self.world.sources.get(file).directory.clone();
+                if !seen.insert(directory.clone()) {
+                    continue;
                 }
-                Err(errors) => problems.extend(errors),
+                match self.inventory_beside(&directory) {
+                    Ok(inventory) => {
+                        beside.insert(directory, inventory);
+                    }
+                    Err(errors) => problems.extend(errors),
+                }
             }
         }
         if problems.is_empty() { Ok(beside) } else { Err(Problems::collect(problems)) }
@@ -222,73 +234,4 @@ impl Prepared {
 /// Whether an SSH agent can be reached.
 fn agent_answers() -> bool {
     std::env::var_os("SSH_AUTH_SOCK").is_some_and(|path| UnixStream::connect(path).is_ok())
-}
-
-/// The inventory, and the variables beside it.
-fn load_inventory(sources: &Sources, given: &[String]) -> Result<(Inventory, VarsSet), Problems> {
-    let loaded = collected(crate::load::inventory::load(sources, given))?;
-    let inventory = collected(Inventory::build(loaded.inventories))?;
-    let mut vars = VarsSet::default();
-    let mut beside = Vec::new();
-    let mut problems = Vec::new();
-    for directory in &loaded.directories {
-        match vars_beside(&mut vars, sources, &inventory, directory) {
-            Ok(found) => beside.push(found),
-            Err(errors) => problems.extend(errors),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(Problems::collect(problems));
-    }
-    Ok((inventory.with_vars(beside), vars))
-}
-
-fn vars_beside(
-    vars: &mut VarsSet,
-    sources: &Sources,
-    inventory: &Inventory,
-    directory: &Path,
-) -> Result<Arc<VarsDir>, Vec<Problem>> {
-    let groups = inventory.groups().map(|(name, _)| &**name);
-    let hosts = inventory.hosts().map(|(name, _)| &**name);
-    vars.beside(sources, directory, groups, hosts)
-}
-
-fn extra_layers(sources: &Sources, given: &[String]) -> Result<Vec<Arc<Layer>>, Problems> {
-    let mut layers = Vec::new();
-    let mut problems = Vec::new();
-    for text in given {
-        let layer = crate::load::extra_vars(sources, text)
-            .and_then(|(file, vars)| crate::load::layer(file, vars));
-        match layer {
-            Ok(layer) => layers.push(Arc::new(layer)),
-            Err(errors) => problems.extend(errors),
-        }
-    }
-    if problems.is_empty() { Ok(layers) } else { Err(Problems::collect(problems)) }
-}
-
-/// Reads a request file, or standard input for `-`.
-pub(super) fn read_request(
-    sources: &Sources,
-    path: &str,
-) -> Result<(Option<PathBuf>, FileId), Vec<Problem>> {
-    if path != "-" {
-        let path = Path::new(path);
-        return match sources.read(path) {
-            Ok(file) => Ok((Some(path.to_owned()), file)),
-            Err(error) => Err(vec![Problem::new(crate::load::unreadable(path, &error), None)]),
-        };
-    }
-    let mut text = String::new();
-    match std::io::stdin().read_to_string(&mut text) {
-        Ok(_) => {
-            let here = std::path::absolute(".").unwrap_or_else(|_| PathBuf::from("."));
-            Ok((None, sources.add("<stdin>", &here, text)))
-        }
-        Err(error) => {
-            let error = crate::load::unreadable(Path::new("<stdin>"), &error);
-            Err(vec![Problem::new(error, None)])
-        }
-    }
 }

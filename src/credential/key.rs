@@ -5,7 +5,7 @@
 //! half, so that no connection has to compute it.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::secret::Secret;
 
@@ -25,6 +25,8 @@ pub struct PrivateKey {
     pub pem: Secret,
     /// The text that it was read from, as secret as the key itself.
     pub written: Secret,
+    /// The file that it was read from, if it was.
+    pub file: Option<PathBuf>,
     /// The public half as `authorized_keys` would have it: type and base64.
     pub public: String,
 }
@@ -125,7 +127,7 @@ impl PrivateKey {
             other => return Err(KeyError::Unsupported(format!("`{other}`"))),
         };
         let (pem, public) = encode::encode(&key)?;
-        Ok(Self { label: label.to_owned(), pem, written: Secret::new(text), public })
+        Ok(Self { label: label.to_owned(), pem, written: Secret::new(text), file: None, public })
     }
 
     /// Reads and parses a key file.
@@ -143,7 +145,8 @@ impl PrivateKey {
             drop(zeroize::Zeroizing::new(error.into_bytes()));
             KeyError::NotAKey
         })?);
-        Self::parse(&text, passphrase, label)
+        let key = Self::parse(&text, passphrase, label)?;
+        Ok(Self { file: Some(path.to_owned()), ..key })
     }
 
     /// The keys in `~/.ssh` under their usual names, as far as they can be read

@@ -121,8 +121,25 @@ fn alias<T: Decode>(
                 let value = Node { kind: Kind::Number(port.into()), span: entry.value.span };
                 decoder.field(name, &Entry { key: entry.key, value })
             }
-            Err(_) => decoder.field(name, entry),
+            Err(_) => own_or_later(name, entry, decoder),
         },
-        _ => decoder.field(name, entry),
+        _ => own_or_later(name, entry, decoder),
     }
+}
+
+/// The value, or where it is none, what says so once it is used: Ansible reads an
+/// inventory for the sake of the hosts that are run.
+fn own_or_later<T: Decode>(
+    name: &str,
+    entry: &Entry,
+    decoder: &Decoder,
+) -> Option<At<Templated<T>>> {
+    let mut trial = Decoder::new(decoder.templates, None);
+    let value = trial.field(name, entry);
+    if trial.finish().is_empty() {
+        return value;
+    }
+    let span = entry.value.span.or(entry.key);
+    let value = Templated::Template(format!("{{{{ {name} }}}}"));
+    Some(At { value, span, key: entry.key })
 }

@@ -46,9 +46,11 @@ impl JsonSchema for BatchSize {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // A count, or a share of more than 0 and at most 100.
+        let text = r"^\s*(\+?[0-9]+|0*([1-9][0-9]?(\.[0-9]*)?|100(\.0*)?|0?\.0*[1-9][0-9]*)\s*%)\s*$|\{[{%]";
         json_schema!({ "anyOf": [
             { "type": "integer", "minimum": 0 },
-            { "type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*%?\s*$|\{[{%]" },
+            { "type": "string", "pattern": text },
         ] })
     }
 }
@@ -85,6 +87,16 @@ impl Percentage {
     }
 }
 
+impl FromStr for Percentage {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let text = text.trim();
+        let number = text.strip_suffix('%').unwrap_or(text).trim_end();
+        number.parse().ok().and_then(Self::new).ok_or(())
+    }
+}
+
 impl JsonSchema for Percentage {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Percentage".into()
@@ -95,7 +107,10 @@ impl JsonSchema for Percentage {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "number", "minimum": 0, "maximum": 100 })
+        json_schema!({ "anyOf": [
+            { "type": "number", "minimum": 0, "maximum": 100 },
+            { "type": "string", "pattern": r"^\s*\+?([0-9]{1,2}(\.[0-9]*)?|100(\.0*)?)\s*%?\s*$" },
+        ] })
     }
 }
 
@@ -103,6 +118,7 @@ impl Decode for Percentage {
     fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
         let percent = match &node.kind {
             Kind::Number(number) => number.as_f64().and_then(Self::new),
+            Kind::Text(text, _) => text.parse().ok(),
             _ => None,
         };
         if percent.is_none() {

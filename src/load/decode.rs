@@ -143,15 +143,20 @@ impl Decoder {
 
     /// Reports a key that nothing knows, with the nearest known one.
     pub fn unknown_key(&mut self, key: &str, span: Option<Span>, within: &str, known: &[&str]) {
-        let help = match (nearest(key, known.iter().copied()), super::ansible::instead_of(key)) {
+        let help = Self::instead_of(key, within, known);
+        let error = LoadError::UnknownKey { key: key.to_owned(), within: within.to_owned(), help };
+        self.report(error, span);
+    }
+
+    /// What to write in place of a key that nothing knows.
+    pub fn instead_of(key: &str, within: &str, known: &[&str]) -> String {
+        match (nearest(key, known.iter().copied()), super::ansible::instead_of(key)) {
             (_, Some((place, instead))) if place.is_empty() || within == place => {
                 instead.to_owned()
             }
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, _) => format!("known keys: {}", known.join(", ")),
-        };
-        let error = LoadError::UnknownKey { key: key.to_owned(), within: within.to_owned(), help };
-        self.report(error, span);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::error::LoadError;
 use super::node::{Kind, Node, NodeSeed};
 use super::place::{Document, Scalars, byte_offset};
 use super::source::{FileId, Sources, Span};
+use super::warning::LoadWarning;
 use crate::diagnostic::Problem;
 
 /// The syntax of a document.
@@ -43,7 +44,7 @@ impl Format {
 /// Reads a text of `sources` into a tree. An empty document is null.
 ///
 /// # Errors
-/// The text is not of the format, or a key stands twice.
+/// The text is not of the format, or a key stands twice where Ansible has no say.
 pub fn document(sources: &Sources, file: FileId, format: Format) -> Result<Node, Vec<Problem>> {
     let source = sources.get(file);
     let text = source.text.as_str();
@@ -62,10 +63,15 @@ pub fn document(sources: &Sources, file: FileId, format: Format) -> Result<Node,
     if duplicates.is_empty() {
         return Ok(node);
     }
-    let problem = |(key, span): (String, Option<Span>)| {
-        Problem::new(LoadError::DuplicateKey { key }, span.or(Some(whole)))
-    };
-    Err(duplicates.into_iter().map(problem).collect())
+    let duplicates = duplicates.into_iter().map(|(key, span)| (key, span.or(Some(whole))));
+    if scalars == Scalars::Ansible {
+        for (key, span) in duplicates {
+            sources.warn(Problem::new(LoadWarning::DuplicateKey { key }, span));
+        }
+        return Ok(node);
+    }
+    let problem = |(key, span)| Problem::new(LoadError::DuplicateKey { key }, span);
+    Err(duplicates.map(problem).collect())
 }
 
 /// Writes a value as YAML.

@@ -34,6 +34,7 @@ pub mod ssh_args;
 pub mod ssh_config;
 pub mod values;
 mod walk;
+mod warning;
 mod yaml_1_1;
 
 pub use document::{Format, document, to_yaml};
@@ -48,6 +49,7 @@ pub(crate) use handlers::handler_help;
 pub use place::Scalars;
 pub(crate) use place::{byte_offset, part};
 pub use primitive::parse_bool;
+pub use warning::LoadWarning;
 
 use decode::At;
 use playbook::{RawPlay, RawTask};

@@ -221,9 +221,11 @@ impl<'de> Visitor<'de> for NodeSeed<'_, '_> {
             self.0.renumber(&mut value, second);
             if name == "<<" {
                 merges.push(value);
-            } else if map.contains_key(&name) {
-                self.0.duplicate(name, key.span);
             } else {
+                if map.contains_key(&name) {
+                    self.0.duplicate(name.clone(), key.span);
+                }
+                // Where that is no error, the last one counts.
                 map.insert(name, Entry { key: key.span, value });
             }
             ordinal = self.0.counted();

@@ -9,7 +9,7 @@ use super::error::LoadError;
 use super::mapping::mapping;
 use super::node::{Entry, Kind, Node};
 use super::request::{Commands, ConnectionArgs, DriverArgs, FileTransfer, Options};
-use super::values::Pause;
+use super::values::{Pause, Retries};
 
 mapping! {
     /// One play: hosts, and the tasks that they run.
@@ -76,7 +76,7 @@ mapping! {
         /// List of items, or a template that gives one; the task runs once per item, which is `item`.
         loop_items["loop"]: LoopItems,
         /// How often to try again after the first time: until `until` holds, or without it until the task succeeds. Default 3 with `until`, otherwise 0. With `loop`, per item.
-        retries: Templated<u32>,
+        retries: Templated<Retries>,
         /// Seconds to wait before trying again. Default 5.
         #[schemars(extend("default" = 5))]
         delay: Templated<Pause>,
@@ -99,7 +99,7 @@ mapping! {
         no_log: Templated<bool>,
         /// Whether a failure leaves the host and the exit code alone; not that a host is unreachable. Default false.
         #[schemars(extend("default" = false))]
-        ignore_errors: bool,
+        ignore_errors: Templated<bool>,
         /// Tags for `--tags` and `--skip-tags`.
         tags: Tags,
         /// Variables of the task.
@@ -108,7 +108,7 @@ mapping! {
         notify: OneOrMany<Templated<String>>,
         /// Whether only the first host of the batch runs it, for all of them; its registered result is everyone's. Default false.
         #[schemars(extend("default" = false))]
-        run_once: bool,
+        run_once: Templated<bool>,
         /// In place of all other keys but `name`, `when`, `tags` and `vars`: a file with a list of tasks, which stand here and inherit these. A relative path starts at the directory of this file.
         import_tasks: String,
     }

@@ -2,9 +2,10 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use super::place::byte_offset;
+use crate::diagnostic::Problem;
 use crate::secret::Redactor;
 
 /// One of the texts in a [`Sources`].
@@ -70,6 +71,7 @@ pub const BYTE_ORDER_MARK: char = '\u{feff}';
 pub struct Sources {
     texts: RwLock<Vec<Arc<SourceText>>>,
     redactor: Arc<Redactor>,
+    warnings: Mutex<Vec<Problem>>,
 }
 
 impl Sources {
@@ -131,6 +133,17 @@ impl Sources {
         let line = before.matches('\n').count() + 1;
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         format!("{}:{line}:{}", source.name, before[start..].chars().count() + 1)
+    }
+
+    /// Notes what is suspicious in a text, and no reason not to read it.
+    pub fn warn(&self, warning: Problem) {
+        self.warnings.lock().unwrap_or_else(|poison| poison.into_inner()).push(warning);
+    }
+
+    /// What was noted so far. A text that was read twice has it twice.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Problem> {
+        self.warnings.lock().unwrap_or_else(|poison| poison.into_inner()).clone()
     }
 
     /// Every text, in the order read.

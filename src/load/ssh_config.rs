@@ -36,8 +36,8 @@ pub struct SshHost {
     pub identities_only: bool,
     /// `ProxyJump`; none where it is `none`.
     pub proxy_jump: Option<String>,
-    /// `UserKnownHostsFile`, the first of its files.
-    pub known_hosts: Option<PathBuf>,
+    /// `UserKnownHostsFile`: the files, of which the first takes newcomers.
+    pub known_hosts: Option<Vec<PathBuf>>,
 }
 
 impl SshConfig {
@@ -82,7 +82,8 @@ impl SshConfig {
                     jump.get_or_insert_with(|| value.clone());
                 }
                 "userknownhostsfile" => {
-                    found.known_hosts.get_or_insert_with(|| PathBuf::from(value));
+                    let files = || line.values.iter().map(PathBuf::from).collect();
+                    found.known_hosts.get_or_insert_with(files);
                 }
                 _ => {}
             }
@@ -140,7 +141,11 @@ impl SshConfig {
         };
         found.identity_files.retain(|path| path.as_os_str() != "none");
         found.identity_files = found.identity_files.iter().map(path).collect();
-        found.known_hosts = found.known_hosts.as_ref().map(path);
+        let none = |file: &PathBuf| match file.as_os_str() == "none" {
+            true => PathBuf::from("/dev/null"),
+            false => path(file),
+        };
+        found.known_hosts = found.known_hosts.map(|files| files.iter().map(none).collect());
         found.proxy_jump = found.proxy_jump.map(|jump| expand(&jump, &tokens));
         found
     }
@@ -199,7 +204,7 @@ mod tests {
         let keys = [".ssh/web", "keys/early@web-1.example.com:2222"];
         assert_eq!(found.identity_files, keys.map(|key| home.path().join(key)));
         assert_eq!(found.proxy_jump.as_deref(), Some("ops@bastion"));
-        assert_eq!(found.known_hosts, Some(home.path().join("known")));
+        assert_eq!(found.known_hosts, Some(vec![home.path().join("known"), "/other".into()]));
         assert!(found.identities_only);
         let excluded = config.host("web-9", Some("you"));
         assert_eq!((excluded.host_name, excluded.port), (None, None));

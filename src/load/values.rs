@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::decode::{At, Decode, Decoder, Templated, is_plain};
 use super::error::LoadError;
 use super::node::{Kind, Node};
-pub use pause::Pause;
+pub use pause::{Pause, Retries};
 
 /// Declares a text with a fixed set of values.
 macro_rules! choices {

@@ -51,7 +51,7 @@ impl HostTask {
             return None;
         }
         Some(Retry {
-            tries: retries.unwrap_or(RETRIES).saturating_add(1),
+            tries: retries.map_or(RETRIES, |retries| retries.0).saturating_add(1),
             delay: delay.map_or(DELAY, |delay| Duration::from_secs_f64(delay.0)),
             until,
         })

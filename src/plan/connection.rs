@@ -87,6 +87,7 @@ pub(super) fn build(
         timeouts: shared.timeouts,
         keepalive: shared.keepalive,
         host_key_policy: shared.policy,
+        known_hosts: ssh.known_hosts,
         compress: shared.compress,
         proxy,
     })
@@ -264,6 +265,7 @@ impl Reader<'_> {
             timeouts: shared.timeouts,
             keepalive: shared.keepalive,
             host_key_policy: shared.policy,
+            known_hosts: ssh.known_hosts,
             compress: false,
             proxy: None,
         }))

@@ -10,7 +10,9 @@ use super::warning::PlanWarning;
 use super::{Planner, Work};
 use crate::diagnostic::Problem;
 use crate::load::PlaybookContent;
+use crate::load::source::FileId;
 use crate::resolve::inventory::Inventory;
+use crate::resolve::scope::World;
 
 /// Plays expanded over their hosts.
 pub(super) struct Expanded {
@@ -36,6 +38,7 @@ impl Planner {
         let mut plays = Vec::new();
         let (mut problems, mut warnings) = (Vec::new(), Vec::new());
         let mut has_plays = false;
+        let mut worlds = Worlds { whole: &whole, beside, made: HashMap::new() };
         match work {
             Work::Requests(name, requests) => {
                 plays.push(self.requests(1, name, requests, &mut known, &mut problems));
@@ -43,11 +46,7 @@ impl Planner {
             Work::Playbooks(playbooks) => {
                 let mut number = 0;
                 for playbook in playbooks {
-                    let directory = whole.sources.get(playbook.file).directory.clone();
-                    self.world = match beside.get(&directory) {
-                        Some(inventory) => Arc::new(whole.with_inventory(inventory)),
-                        None => Arc::clone(&whole),
-                    };
+                    self.world = worlds.beside(playbook.file);
                     match &playbook.content {
                         PlaybookContent::Requests(requests) => {
                             number += 1;
@@ -60,6 +59,9 @@ impl Planner {
                             has_plays = true;
                             for play in raw.iter().filter(|_| has_inventory) {
                                 number += 1;
+                                // An imported play has what stands beside its own file.
+                                let file = play.span.map_or(playbook.file, |span| span.file);
+                                self.world = worlds.beside(file);
                                 let planned = self.play(number, play, &mut known, &mut problems);
                                 if let Some(empty) =
                                     planned.as_ref().filter(|it| it.lanes.is_empty())
@@ -79,5 +81,23 @@ impl Planner {
         self.world = whole;
         std::mem::take(&mut *self.downloads()).check(&mut problems);
         Expanded { plays, problems, warnings, has_plays }
+    }
+}
+
+/// What hosts see by the directory that their play is written in.
+struct Worlds<'w> {
+    whole: &'w Arc<World>,
+    beside: &'w HashMap<PathBuf, Arc<Inventory>>,
+    made: HashMap<PathBuf, Arc<World>>,
+}
+
+impl Worlds<'_> {
+    /// With the variables that stand beside a file.
+    fn beside(&mut self, file: FileId) -> Arc<World> {
+        let directory = self.whole.sources.get(file).directory.clone();
+        let Some(inventory) = self.beside.get(&directory) else { return Arc::clone(self.whole) };
+        let made = self.made.entry(directory);
+        let world = made.or_insert_with(|| Arc::new(self.whole.with_inventory(inventory)));
+        Arc::clone(world)
     }
 }

@@ -24,6 +24,7 @@ mod login;
 mod merge;
 pub mod model;
 mod name;
+mod outline;
 mod play;
 mod requests;
 pub mod show;
@@ -35,6 +36,7 @@ mod tags;
 mod task;
 mod transfer;
 mod warning;
+mod whole;
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;

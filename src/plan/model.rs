@@ -16,6 +16,7 @@ pub use conduct::{Conduct, ResultCondition, Retry};
 use indexmap::IndexMap;
 use serde_json::Value;
 
+pub use super::outline::Outline;
 use super::spec::{Action, ConnectionSpec, QueueStrategy};
 use crate::event::{ActionKind, HostName, TaskId};
 use crate::failure::Failure;
@@ -119,6 +120,8 @@ pub struct Lane {
     pub address: Arc<str>,
     /// One per task of the play, in order, and then one per handler.
     pub tasks: Vec<PlannedTask>,
+    /// The same as written, for whoever shows them.
+    pub outline: Outline,
 }
 
 /// A task of one host.

@@ -11,11 +11,13 @@ use super::deferred::Deferred;
 use super::handlers::{self, Handlers};
 use super::model::{Lane, Notify, PlannedPlay, PlannedTask, Role, TaskBody, TaskHeader};
 use super::name::written_name;
+use super::outline::{Outline, Written};
 use super::task::{Expansion, HostBase, HostTask};
+use super::whole::patterns;
 use super::{Planner, action};
 use crate::diagnostic::Problem;
 use crate::event::HostName;
-use crate::load::decode::At;
+use crate::load::decode::{At, Templated};
 use crate::load::layer::Layer;
 use crate::load::playbook::{RawPlay, RawTask};
 use crate::load::source::Span;
@@ -24,7 +26,8 @@ use crate::resolve::pattern;
 use crate::resolve::render::Miss;
 use crate::resolve::scope::Scope;
 
-const HOSTS_ADVICE: &str = "`hosts` is read before any host is known, so it sees only what is given for the whole run: `-e NAME=…`";
+const HOSTS_ADVICE: &str =
+    "`hosts` is read before any host is known: it sees the play's `vars` and `-e NAME=…`";
 /// The names that earlier tasks of each host register.
 pub(super) type Known = HashMap<HostName, Arc<BTreeSet<Arc<str>>>>;
 
@@ -47,20 +50,22 @@ impl Planner {
         let raw = &play.value;
         let tags = raw.tags.as_ref().map(|tags| tags.value.0.as_slice()).unwrap_or_default();
         let tasks = raw.tasks.iter().flat_map(|tasks| &tasks.value);
-        let mut shapes = self.shapes(number, Role::Task, tasks, tags, problems);
+        let play_layer = raw.vars.as_ref().map(|vars| Arc::new(decode_layer(vars, problems)));
+        let layer = play_layer.as_ref();
+        let mut shapes = self.shapes(number, Role::Task, tasks, tags, layer, problems);
         if self.start.is_ahead() {
             return None; // The run begins in a later play.
         }
         if !shapes.is_empty() {
             let handlers = raw.handlers.iter().flat_map(|handlers| &handlers.value);
-            shapes.extend(self.shapes(number, Role::Handler, handlers, tags, problems));
+            shapes.extend(self.shapes(number, Role::Handler, handlers, tags, layer, problems));
         }
-        let (pattern, hosts) = self.hosts(raw, problems)?;
-        let play_layer = raw.vars.as_ref().map(|vars| Arc::new(decode_layer(vars, problems)));
-        let name = self.play_name(raw, play_layer.as_ref(), &pattern, problems);
+        let (pattern, hosts) = self.hosts(raw, layer, problems)?;
+        let shapes: Arc<[TaskShape]> = shapes.into();
+        let name = self.play_name(raw, layer, &pattern, problems);
         let registers = shapes.iter().filter_map(|shape| shape.header.register.clone());
         let registers = Arc::new(registers.collect());
-        let pace = self.pace(raw, play_layer.as_ref(), hosts.len(), problems);
+        let pace = self.pace(raw, layer, hosts.len(), problems);
         let mut shared = Shared { layer: play_layer, hosts: Value::UNDEFINED, registers };
         let tasks = shapes.iter().map(|shape| Arc::clone(&shape.header)).collect();
         let mut planned = PlannedPlay { name, tasks, lanes: Vec::with_capacity(hosts.len()), pace };
@@ -83,15 +88,22 @@ impl Planner {
     }
 
     /// The play's pattern and the hosts that it and the limit select.
-    fn hosts(&self, raw: &RawPlay, problems: &mut Vec<Problem>) -> Option<(String, Vec<HostName>)> {
+    fn hosts(
+        &self,
+        raw: &RawPlay,
+        layer: Option<&Arc<Layer>>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<(String, Vec<HostName>)> {
         let at = raw.hosts.as_ref()?;
-        // A pattern belongs to no host yet: it sees what is given for the whole run.
-        let frame = Frame::of_scope(Scope::of_run(&self.world, HOSTS_ADVICE));
+        // A pattern belongs to no host yet.
+        let mut scope = Scope::of_run(&self.world, HOSTS_ADVICE);
+        scope.layers.extend(layer.cloned());
+        let frame = Frame::of_scope(scope);
         let mut parts: Vec<(String, Option<Span>)> = Vec::new();
         let before = problems.len();
         for part in at.each() {
-            match frame.value(&part, "`hosts`") {
-                Ok(text) => parts.push((text, part.span)),
+            match patterns(&frame, &part) {
+                Ok(texts) => parts.extend(texts.into_iter().map(|text| (text, part.span))),
                 Err(Miss::Problem(problem)) => problems.push(*problem),
                 Err(Miss::Pending(_)) => {}
             }
@@ -141,6 +153,7 @@ impl Planner {
         role: Role,
         tasks: impl Iterator<Item = &'t At<RawTask>>,
         play_tags: &[String],
+        play_layer: Option<&Arc<Layer>>,
         problems: &mut Vec<Problem>,
     ) -> Vec<TaskShape> {
         let mut shapes = Vec::new();
@@ -157,17 +170,21 @@ impl Planner {
                 }
             }
             let letter = if role == Role::Handler { "h" } else { "" };
+            let layer = raw.vars.as_ref().map(|vars| Arc::new(decode_layer(vars, problems)));
+            let mut flag = |at: &Option<At<Templated<bool>>>, key: &str| match at {
+                None => false,
+                Some(at) => self.flag(at, key, play_layer, layer.as_ref(), problems),
+            };
             let header = TaskHeader {
                 id: format!("{number}.{letter}{}", index + 1).into(),
                 name: name.into(),
                 action: action::kind(raw),
                 register: raw.register.as_ref().map(|at| Arc::from(at.value.as_str())),
-                ignore_errors: raw.ignore_errors.as_ref().is_some_and(|at| at.value),
+                ignore_errors: flag(&raw.ignore_errors, "ignore_errors"),
                 role,
-                run_once: raw.run_once.as_ref().is_some_and(|at| at.value),
+                run_once: flag(&raw.run_once, "run_once"),
                 tags: tags.cloned().collect(),
             };
-            let layer = raw.vars.as_ref().map(|vars| Arc::new(decode_layer(vars, problems)));
             shapes.push(TaskShape { raw: Arc::new(task.clone()), header: Arc::new(header), layer });
         }
         shapes
@@ -178,7 +195,7 @@ impl Planner {
         &self,
         host: &HostName,
         base: &Arc<HostBase>,
-        shapes: &[TaskShape],
+        shapes: &Arc<[TaskShape]>,
         known: &mut Known,
         problems: &mut Vec<Problem>,
     ) -> Lane {
@@ -186,7 +203,14 @@ impl Planner {
         let mut notices = Vec::new();
         let mut address = None;
         let names = known.entry(Arc::clone(host)).or_default();
-        for shape in shapes {
+        let outline = Outline::of(Written {
+            base: Arc::clone(base),
+            shapes: Arc::clone(shapes),
+            before: Arc::clone(names),
+            flags: Arc::clone(&self.flags),
+            store: Arc::clone(&self.store),
+        });
+        for shape in shapes.iter() {
             let task = HostTask {
                 base: Arc::clone(base),
                 raw: Arc::clone(&shape.raw),
@@ -250,6 +274,6 @@ impl Planner {
             }
         }
         let address = address.map_or_else(|| Arc::clone(host), Arc::from);
-        Lane { host: Arc::clone(host), address, tasks }
+        Lane { host: Arc::clone(host), address, tasks, outline }
     }
 }

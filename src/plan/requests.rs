@@ -30,9 +30,11 @@ impl Planner {
         known: &mut Known,
         problems: &mut Vec<Problem>,
     ) -> PlannedPlay {
-        let shapes = self.shapes(number, Role::Task, requests.iter(), &[], problems);
+        let shapes = self.shapes(number, Role::Task, requests.iter(), &[], None, problems);
         let headers = shapes.iter().map(|shape| Arc::clone(&shape.header)).collect();
-        let hosts = self.by_host(shapes);
+        let hosts = self.by_host(shapes).into_iter();
+        let hosts: IndexMap<HostName, Arc<[TaskShape]>> =
+            hosts.map(|(host, shapes)| (host, Arc::from(shapes))).collect();
         let lanes = hosts.iter().map(|(host, shapes)| {
             let mut scope = Scope::of_host(&self.world, host);
             scope.play_hosts = Value::from(vec![host.to_string()]);
@@ -49,7 +51,11 @@ impl Planner {
         });
         let lanes = lanes.collect();
         let play = PlannedPlay { name: name.into(), tasks: headers, lanes, pace: Pace::default() };
-        self.downloads().gather(&play, hosts.values().flatten(), &self.world.sources);
+        self.downloads().gather(
+            &play,
+            hosts.values().flat_map(|shapes| shapes.iter()),
+            &self.world.sources,
+        );
         play
     }
 

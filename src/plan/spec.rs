@@ -28,6 +28,9 @@ pub struct ConnectionSpec {
     pub keepalive: Duration,
     /// What to do about unknown host keys.
     pub host_key_policy: HostKeyPolicy,
+    /// Files of known host keys in place of the user's, the first of which takes
+    /// newcomers. `--known-hosts` wins over it.
+    pub known_hosts: Option<Vec<PathBuf>>,
     /// Whether to ask for zlib compression.
     pub compress: bool,
     /// The jump host, if there is one; it has no jump host of its own.

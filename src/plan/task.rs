@@ -160,7 +160,7 @@ impl HostTask {
         self.pending.contains(name) || *name == Frame::unread().0
     }
 
-    fn items(&self, frame: &Arc<Frame>, collect: &mut Collect) -> Option<Items> {
+    pub(super) fn items(&self, frame: &Arc<Frame>, collect: &mut Collect) -> Option<Items> {
         let Some(at) = &self.raw.value.loop_items else { return Some(Items::None) };
         let value = match &at.value {
             LoopItems::List(nodes) => {
@@ -181,7 +181,7 @@ impl HostTask {
     }
 
     /// Whether every condition holds; `None` when one is pending or wrong.
-    fn holds(&self, frame: &Arc<Frame>, collect: &mut Collect) -> Option<bool> {
+    pub(super) fn holds(&self, frame: &Arc<Frame>, collect: &mut Collect) -> Option<bool> {
         let Some(at) = &self.raw.value.when else { return Some(true) };
         let mut check =
             |condition: &Condition, span| collect.take(frame.condition(condition, span));
@@ -236,7 +236,11 @@ impl HostTask {
         connection::address(&self.connection_args(), default, &frame, &self.store)
     }
 
-    fn connection(&self, frame: &Arc<Frame>, collect: &mut Collect) -> Option<Arc<ConnectionSpec>> {
+    pub(super) fn connection(
+        &self,
+        frame: &Arc<Frame>,
+        collect: &mut Collect,
+    ) -> Option<Arc<ConnectionSpec>> {
         // A connection that a task's own arguments, variables or items shape is its own.
         let raw = &self.raw.value;
         let is_shared =
@@ -268,7 +272,9 @@ fn steps(turns: Vec<Result<Step, Option<serde_json::Value>>>) -> Vec<Step> {
     turns.into_iter().map(|turn| turn.unwrap_or_else(left_out)).collect()
 }
 
-enum Items {
+/// What a task loops over.
+pub(super) enum Items {
+    /// It has no loop.
     None,
     List(Vec<Value>),
 }

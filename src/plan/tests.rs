@@ -4,6 +4,7 @@ mod conduct;
 mod precedence;
 mod proof;
 mod secrets;
+mod shown;
 mod together;
 mod values;
 

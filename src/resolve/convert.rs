@@ -5,7 +5,7 @@ use minijinja::value::{Value, ValueKind};
 use crate::load::batch::{BatchSize, Percentage};
 use crate::load::parse_bool;
 use crate::load::values::{
-    HostKeyPolicyName, Limit, Mode, OperationName, Pause, QueueStrategyName, Seconds,
+    HostKeyPolicyName, Limit, Mode, OperationName, Pause, QueueStrategyName, Retries, Seconds,
 };
 
 /// A type that a template's value can become.
@@ -84,6 +84,14 @@ impl FromValue for Pause {
     }
 }
 
+impl FromValue for Retries {
+    const EXPECTED: &'static str = Retries::EXPECTED;
+
+    fn from_value(value: &Value) -> Option<Self> {
+        u32::from_value(value).map(Self)
+    }
+}
+
 impl FromValue for Limit {
     const EXPECTED: &'static str = Seconds::EXPECTED;
 
@@ -118,7 +126,10 @@ impl FromValue for Percentage {
     const EXPECTED: &'static str = Percentage::EXPECTED;
 
     fn from_value(value: &Value) -> Option<Self> {
-        number(value).and_then(Self::new)
+        match value.as_str() {
+            Some(text) => text.parse().ok(),
+            None => number(value).and_then(Self::new),
+        }
     }
 }
 

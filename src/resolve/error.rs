@@ -73,7 +73,11 @@ pub enum ResolveError {
     },
     /// A name is a host and a group at once.
     #[error("`{name}` is the name of a host and of a group")]
-    #[diagnostic(code(resolve::ambiguous_name), help("rename one of them"))]
+    #[diagnostic(
+        code(resolve::ambiguous_name),
+        severity(Warning),
+        help("rename one of them: in a pattern the name means the group")
+    )]
     AmbiguousName {
         /// The name.
         name: String,

@@ -88,7 +88,7 @@ impl Inventory {
     /// Merges inventory sources; later ones add to earlier ones and win over them.
     ///
     /// # Errors
-    /// Groups that contain each other, or a name that is both host and group.
+    /// Groups that contain each other.
     pub fn build(sources: Vec<RawInventory>) -> Result<Self, Vec<Problem>> {
         let mut inventory = Self::default();
         let mut all = Group::default();
@@ -99,7 +99,6 @@ impl Inventory {
         for group in sources.into_iter().flat_map(|source| source.groups) {
             inventory.add(group, &mut direct);
         }
-        inventory.check_names()?;
         inventory.connect()?;
         Ok(inventory)
     }
@@ -191,15 +190,15 @@ impl Inventory {
         }
     }
 
-    fn check_names(&self) -> Result<(), Vec<Problem>> {
+    /// Names that are those of hosts and of groups.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Problem> {
         let both = self.hosts.iter().filter(|(host, _)| self.groups.contains_key(&***host));
-        let problems: Vec<Problem> = both
-            .map(|(name, host)| {
-                let error = ResolveError::AmbiguousName { name: name.to_string() };
-                Problem::new(error, host.place)
-            })
-            .collect();
-        if problems.is_empty() { Ok(()) } else { Err(problems) }
+        let warning = |(name, host): (&HostName, &Host)| {
+            let error = ResolveError::AmbiguousName { name: name.to_string() };
+            Problem::new(error, host.place)
+        };
+        both.map(warning).collect()
     }
 
     /// Computes depths, members and every host's layers.

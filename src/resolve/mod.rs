@@ -11,6 +11,7 @@ pub mod frame;
 pub mod inventory;
 mod lazy;
 mod lexer;
+pub mod names;
 pub mod pattern;
 pub mod render;
 pub mod scope;

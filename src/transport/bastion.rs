@@ -141,6 +141,7 @@ fn is_same_identity(one: &ConnectionSpec, other: &ConnectionSpec) -> bool {
         timeouts: _,
         keepalive: _,
         host_key_policy,
+        known_hosts,
         compress,
         proxy,
     } = one;
@@ -149,6 +150,7 @@ fn is_same_identity(one: &ConnectionSpec, other: &ConnectionSpec) -> bool {
         && *username == other.username
         && *credentials == other.credentials
         && *host_key_policy == other.host_key_policy
+        && *known_hosts == other.known_hosts
         && *compress == other.compress
         && *proxy == other.proxy
 }

@@ -10,7 +10,7 @@ use super::bastion::{Bastions, Journey, arrive};
 use super::connection::SshConnection;
 use super::governor::{Admission, Governor, Shut};
 use super::handshake::{Refusal, shake_hands};
-use super::known_hosts::KnownHosts;
+use super::known_hosts::KnownHostsFiles;
 use super::link::{CANCEL_INTERVAL, Link};
 use super::password::PasswordWatch;
 use super::tcp::{self, Target, cancelled};
@@ -50,15 +50,8 @@ impl SshConnector {
     /// As [`SshConnector::new`], with the agent that listens at `agent`, or none.
     #[must_use]
     pub fn with_agent(config: ConnectorConfig, agent: Option<PathBuf>) -> Self {
-        let ssh = config.home.join(".ssh");
-        let user = match config.known_hosts {
-            Some(file) => vec![file],
-            None => vec![ssh.join("known_hosts"), ssh.join("known_hosts2")],
-        };
-        let system = ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"];
-        let system = system.iter().map(PathBuf::from).collect();
         let opener = Arc::new(Opener {
-            known_hosts: KnownHosts::new(user, system),
+            known_hosts: KnownHostsFiles::new(&config.home, config.known_hosts),
             agent,
             governor: Governor::default(),
         });
@@ -90,7 +83,7 @@ impl Connector for SshConnector {
 /// Turns a way to reach a host into an authenticated session; shared by targets
 /// and jump hosts.
 pub(super) struct Opener {
-    known_hosts: KnownHosts,
+    known_hosts: KnownHostsFiles,
     agent: Option<PathBuf>,
     governor: Governor,
 }
@@ -109,7 +102,11 @@ impl Opener {
         // Until it is authenticated, a connection counts for `MaxStartups`.
         let (mut link, _admissions) = self.reach(spec, cancel, dial)?;
         let key = link.session().host_key().map(|(key, _)| key.to_vec()).unwrap_or_default();
-        warnings.extend(host_key::check(&self.known_hosts, spec, &key)?);
+        warnings.extend(host_key::check(
+            &self.known_hosts.of(spec.known_hosts.as_deref()),
+            spec,
+            &key,
+        )?);
         auth::authenticate(&mut link, spec, self.agent.as_deref(), passwords, cancel)?;
         Ok(link)
     }
@@ -141,7 +138,8 @@ impl Opener {
         cancel: &Cancel,
         dial: &mut dyn FnMut(Instant) -> Result<OwnedFd, Failure>,
     ) -> Result<(Link, Vec<Admission>), Failure> {
-        let algorithms = host_key::algorithms(&self.known_hosts, spec);
+        let known_hosts = self.known_hosts.of(spec.known_hosts.as_deref());
+        let algorithms = host_key::algorithms(&known_hosts, spec);
         let deadline = Instant::now() + spec.timeouts.connect;
         let gates = self.governor.gates(spec);
         let (mut attempts, mut mean_pause) = (0, FIRST_PAUSE);

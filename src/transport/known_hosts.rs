@@ -15,9 +15,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustix::fs::{FlockOperation, flock};
 
+mod files;
 mod index;
 mod pattern;
 
+pub(super) use files::KnownHostsFiles;
 use index::Index;
 pub(super) use index::{Place, key_type, name_of};
 

@@ -84,6 +84,7 @@ fn spec(host: &str, port: u16, username: &str) -> ConnectionSpec {
         timeouts: ConnectTimeouts { connect: limit, banner: limit, auth: limit },
         keepalive: Duration::from_secs(30),
         host_key_policy: HostKeyPolicy::AutoAdd,
+        known_hosts: None,
         compress: false,
         proxy: None,
     }

@@ -310,6 +310,7 @@ pub(super) fn login(username: &str, host: &str) -> Arc<ConnectionSpec> {
         },
         keepalive: Duration::from_secs(30),
         host_key_policy: HostKeyPolicy::Reject,
+        known_hosts: None,
         compress: false,
         proxy: None,
     })
@@ -437,6 +438,7 @@ pub(super) fn play<'h>(
             host: host.into(),
             address: format!("{host}:22").into(),
             tasks,
+            outline: Outline::default(),
         })
         .collect();
     let tasks = lanes

@@ -12,6 +12,7 @@ use crate::load::node::{Entry, Kind, Map, Node};
 use crate::load::place::Scalars;
 use crate::load::playbook::Vars;
 use crate::load::source::{FileId, Sources, Span};
+use crate::load::warning::LoadWarning;
 
 const GROUP_KEYS: [&str; 3] = ["hosts", "children", "vars"];
 
@@ -58,7 +59,8 @@ pub(super) fn parse(sources: &Sources, file: FileId) -> Result<RawInventory, Vec
         false => Format::Yaml(Scalars::Ansible),
     };
     let node = document(sources, file, format)?;
-    let mut reader = Reader { decoder: Decoder::new(true, Some(whole)), groups: Vec::new() };
+    let decoder = Decoder::new(true, Some(whole));
+    let mut reader = Reader { decoder, groups: Vec::new(), sources };
     match &node.kind {
         Kind::Map(map) => match map.get("plugin") {
             Some(Entry { key, value: Node { kind: Kind::Text(..), .. } }) => {
@@ -79,12 +81,13 @@ pub(super) fn parse(sources: &Sources, file: FileId) -> Result<RawInventory, Vec
     }
 }
 
-struct Reader {
+struct Reader<'s> {
+    sources: &'s Sources,
     decoder: Decoder,
     groups: Vec<RawGroup>,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn plugin(&mut self, key: Option<Span>) {
         let message = "this is the configuration of an Ansible plugin, not an inventory";
         let help = "let Ansible ask the plugin, and use what it answers: \
@@ -103,9 +106,17 @@ impl Reader {
                 "hosts" => self.hosts(name, entry),
                 "children" => self.children(name, entry),
                 "vars" => self.vars(name, entry),
-                _ => self.decoder.unknown_key(key, entry.key, &what, &GROUP_KEYS),
+                _ => self.pass_over(key, entry.key, &what),
             }
         }
+    }
+
+    /// As Ansible, which says so too.
+    fn pass_over(&self, key: &str, span: Option<Span>, within: &str) {
+        let help = Decoder::instead_of(key, within, &GROUP_KEYS);
+        let (key, within) = (key.to_owned(), within.to_owned());
+        let warning = LoadWarning::UnknownKey { key, within, help };
+        self.sources.warn(Problem::new(warning, span));
     }
 
     fn hosts(&mut self, group: &str, entry: &Entry) {

@@ -1,4 +1,4 @@
-//! How long to wait between two tries.
+//! How often to try again, and how long to wait between two tries.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
@@ -31,7 +31,10 @@ impl JsonSchema for Pause {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "number", "minimum": 0 })
+        json_schema!({ "anyOf": [
+            { "type": "number", "minimum": 0 },
+            { "type": "string", "pattern": r"^\s*\+?[0-9]+(\.[0-9]*)?\s*$" },
+        ] })
     }
 }
 
@@ -39,11 +42,52 @@ impl Decode for Pause {
     fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
         let seconds = match &node.kind {
             Kind::Number(number) => number.as_f64().and_then(Self::new),
+            Kind::Text(text, _) => text.trim().parse().ok().and_then(Self::new),
             _ => None,
         };
         if seconds.is_none() {
             decoder.wrong_type(node, what, Self::EXPECTED, "write a plain number such as `5`");
         }
         seconds
+    }
+}
+
+/// How often to try again: 0 or more. As in Ansible it may stand in quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retries(pub u32);
+
+impl Retries {
+    /// The range in words.
+    pub const EXPECTED: &'static str = "an integer of 0 or more";
+}
+
+impl JsonSchema for Retries {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Retries".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "integer", "minimum": 0, "maximum": u32::MAX },
+            { "type": "string", "pattern": r"^\s*\+?[0-9]{1,9}\s*$" },
+        ] })
+    }
+}
+
+impl Decode for Retries {
+    fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
+        let retries = match &node.kind {
+            Kind::Number(number) => number.as_u64().and_then(|retries| retries.try_into().ok()),
+            Kind::Text(text, _) => text.trim().parse().ok(),
+            _ => None,
+        };
+        if retries.is_none() {
+            decoder.wrong_type(node, what, Self::EXPECTED, "write a plain number");
+        }
+        retries.map(Self)
     }
 }

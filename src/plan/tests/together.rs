@@ -20,6 +20,12 @@ fn shown(planned: &Planned) -> String {
     show::text(&planned.plan, &planned.redactor)
 }
 
+fn shown_json(planned: &Planned) -> Value {
+    let mut out = Vec::new();
+    show::json(&planned.plan, &planned.redactor, &mut out).unwrap();
+    serde_json::from_slice(&out).unwrap()
+}
+
 fn ids(planned: &Planned) -> Vec<String> {
     let headers = planned.plan.plays.iter().flat_map(|play| &play.tasks);
     headers.map(|header| format!("{} {}", header.id, header.name)).collect()
@@ -75,7 +81,7 @@ PLAY rolling · 5 hosts · 1 task · 1 handler
 
 "
     );
-    let json = show::json(&planned.plan, &planned.redactor);
+    let json = shown_json(&planned);
     let play = &json["plays"][0];
     assert_eq!(play["batches"], json!([["a"], ["b", "c"], ["d", "e"]]));
     assert_eq!(play["max_fail_percentage"], json!(25.0));

@@ -34,6 +34,7 @@ fn spec(server: &Sshd, user: &User) -> ConnectionSpec {
         timeouts: ConnectTimeouts { connect: limit, banner: limit, auth: limit },
         keepalive: Duration::from_secs(30),
         host_key_policy: HostKeyPolicy::Warning,
+        known_hosts: None,
         compress: false,
         proxy: None,
     }

@@ -46,6 +46,7 @@ impl Peer {
             timeouts: ConnectTimeouts { connect: LIMIT, banner: LIMIT, auth: LIMIT },
             keepalive: LIMIT,
             host_key_policy: HostKeyPolicy::AutoAdd,
+            known_hosts: None,
             compress: false,
             proxy: None,
         };

@@ -99,6 +99,7 @@ pub(super) fn connect(server: &Sshd, address: SocketAddr, user: &User) -> Box<dy
         timeouts: ConnectTimeouts { connect: limit, banner: limit, auth: limit },
         keepalive: Duration::from_secs(30),
         host_key_policy: HostKeyPolicy::AutoAdd,
+        known_hosts: None,
         compress: false,
         proxy: None,
     };
