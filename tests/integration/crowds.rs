@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::in_process::{Reply, Server, ServerOptions, loopback};
+use crate::lab::processes::wait_until;
 use crate::lab::{Finished, Lab, SshdOptions, Sshoal};
 
 const USER: &str = "deploy";
@@ -136,26 +137,25 @@ fn a_connection_that_died_between_plays_is_opened_anew() {
         .password(USER, PASSWORD)
         .respond(|line| Some(Reply::ok(format!("{line}\n"))))
         .start();
-    let other = ServerOptions::default()
-        .password(USER, PASSWORD)
-        .respond(|_| Some(Reply { delay: Duration::from_secs(2), ..Reply::default() }))
-        .start();
+    // The play between lasts until the first server's connections have gone.
+    let other = ServerOptions::default().password(USER, PASSWORD).start();
     let inventory = inventory([login(&server), login(&other)]);
-    let play = |host: &str, name: &str| {
+    let play = |host: &str, command: &str| {
         json!({"hosts": host, "options": {"queue_strategy": "pinned"},
-            "tasks": [{"name": name, "command": name}]})
+            "tasks": [{"name": command, "command": command}]})
     };
-    let site = json!([play("host-0", "one"), play("host-1", "meanwhile"), play("host-0", "two")]);
+    let wait = "touch begun; until [ -e gone ]; do sleep 0.05; done";
+    let site = json!([play("host-0", "one"), play("host-1", wait), play("host-0", "two")]);
     let running = Sshoal::new()
         .file("hosts.yml", inventory)
         .file("site.yml", site.to_string())
         .args(["run", "site.yml", "-i", "hosts.yml", "-o", "json"])
         .start();
-    while other.commands().is_empty() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let between = wait_until(Duration::from_secs(40), || other.home().join("begun").exists());
     server.reset_connections();
+    std::fs::write(other.home().join("gone"), "").unwrap();
     let finished = running.wait();
+    assert!(between, "it did not come so far\n{}", finished.transcript());
     let report = finished.expect_status(0).report();
     assert_eq!(report.task("host-0", "two")["results"][0]["output"], "two\n");
     // On a busy machine a slow answer makes the engine look after its command.

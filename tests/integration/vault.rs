@@ -4,7 +4,6 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -88,8 +87,6 @@ fn a_reference_names_mount_version_and_fields() {
     let mount = json!({ "type": "kv", "options": { "version": "2" } });
     bao.call("", "sys/mounts/team/hosts", Some(&mount));
     let put = |fields: Value| {
-        // A new engine needs a moment to be ready.
-        thread::sleep(Duration::from_millis(500));
         bao.call("", "team/hosts/data/a%20b", Some(&json!({ "data": fields })));
     };
     put(json!({ "user": user.name, "pw": user.password }));
@@ -109,7 +106,6 @@ fn a_namespace_is_kept_to() {
     bao.call("", "sys/namespaces/team-a", Some(&json!({})));
     let mount = json!({ "type": "kv", "options": { "version": "2" } });
     bao.call("team-a", "sys/mounts/secret", Some(&mount));
-    thread::sleep(Duration::from_millis(500));
     bao.call("team-a", "secret/data/in-namespace", Some(&json!({ "data": login(user) })));
     let request = request(lab.sshd(), &json!("in-namespace"));
     let sshoal = || bao.sshoal_as_root().request(&request);

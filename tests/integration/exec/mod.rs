@@ -7,7 +7,6 @@ mod quoting;
 mod round_trips;
 mod sudo;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use sshoal::plan::spec::{
@@ -18,6 +17,7 @@ use sshoal::transport::{
     Cancel, Connection, Connector, ConnectorConfig, Ending, Execution, SshConnector,
 };
 
+use crate::lab::processes::{processes_that_mention, wait_until};
 use crate::lab::{Lab, Sshd, User};
 
 /// Where `user` is reached on `server`, by password.
@@ -113,13 +113,14 @@ fn shown(execution: &Execution) -> String {
     )
 }
 
-/// A cancel flag that is set after `delay`.
-fn cancel_after(delay: Duration) -> Cancel {
-    let cancel = Cancel::default();
-    let later = Arc::new(cancel.clone());
-    std::thread::spawn(move || {
-        std::thread::sleep(delay);
-        later.cancel();
-    });
-    cancel
+/// Waits until this machine runs `sleep`, a command line that begins so and that
+/// nothing else has; not the shells and sudo that have it among their words.
+#[track_caller]
+fn wait_for(sleep: &str) {
+    let runs = |pid: &u32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).replace('\0', " ").starts_with(sleep)
+    };
+    let begun = || processes_that_mention(sleep).iter().any(runs);
+    assert!(wait_until(Duration::from_secs(50), begun), "`{sleep}` did not begin");
 }

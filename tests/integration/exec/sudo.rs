@@ -107,18 +107,29 @@ fn passwords_of_every_character_are_accepted() {
     }
 }
 
+/// More attempts could lock the account, so it counts what sudo really gets to read.
 #[test]
 fn a_wrong_password_is_tried_once() {
     let lab = Lab::get();
-    let user = &lab.users.sudoer;
-    let mut connection = connect(lab.sshd(), user);
+    let user = lab.add_user("once", UserOptions::default().sudo(Sudo::Password));
+    // Where there is a terminal sudo may ask there, so that is what is read.
+    let script = "#!/bin/sh\n\
+        if [ -t 2 ]; then exec </dev/tty; fi\n\
+        while IFS= read -r line; do echo \"$line\" >> $HOME/typed; echo \"$line\"; done |\n\
+        /usr/bin/sudo -S \"$@\"\n";
+    give_sudo(&user, script);
+    let typed = user.home.join("typed");
+    let mut connection = connect(lab.sshd(), &user);
     for pty in BOTH {
         for options in
             [elevated(Some("not-the-password"), pty), words(Some("not-the-password"), pty)]
         {
+            let _ = std::fs::remove_file(&typed);
             let execution = run(&mut connection, "id -u", &options);
-            assert_eq!(failure(&execution), "sudo_auth_failed");
+            assert_eq!(failure(&execution), "sudo_auth_failed", "{}", shown(&execution));
             assert_clean(&execution, "not-the-password");
+            let typed = std::fs::read_to_string(&typed).unwrap();
+            assert_eq!(typed, "not-the-password\n", "pty {pty}");
         }
     }
 }
@@ -245,11 +256,9 @@ fn variables_reach_single_commands_too_where_the_rule_lets_them() {
 #[test]
 fn other_login_shells_do_as_well() {
     let lab = Lab::get();
-    let shells = ["/bin/dash", "/usr/bin/tcsh", "/usr/bin/fish", "/usr/bin/zsh", "/usr/bin/ksh"];
-    for shell in shells {
-        if !std::path::Path::new(shell).exists() {
-            continue; // Only dash is sure to be there.
-        }
+    for shell in ["/bin/dash", "/bin/mksh", "/usr/bin/tcsh", "/usr/bin/fish", "/usr/bin/zsh"] {
+        let is_there = std::path::Path::new(shell).exists();
+        assert!(is_there, "`{shell}` is missing: run the tests by `tests/run`, which installs it");
         let name = shell.rsplit('/').next().unwrap();
         let user = lab.add_user(name, UserOptions::default().shell(shell).sudo(Sudo::Password));
         std::fs::create_dir(user.home.join("it's! \\ here")).unwrap();
@@ -266,7 +275,7 @@ fn other_login_shells_do_as_well() {
                 assert_eq!(output(&mut connection, line, &options), expected, "{shell}");
             }
         }
-        let timeout = Some(std::time::Duration::from_secs(1));
+        let timeout = Some(Duration::from_secs(3));
         let options = ExecOptions { timeout, ..elevated(Some(&user.password), true) };
         let execution = run(&mut connection, "sleep 50 | cat", &options);
         assert_eq!(failure(&execution), "command_timeout");
@@ -302,19 +311,25 @@ fn an_unknown_user_is_named() {
 /// A user whose shell finds another `sudo` than the system's.
 fn with_sudo_of(lab: &Lab, role: &str, script: Option<&str>) -> User {
     let user = lab.add_user(role, UserOptions::default());
-    let bin = user.home.join("bin");
-    std::fs::create_dir(&bin).unwrap();
     if let Some(script) = script {
-        let path = user.write("bin/sudo", script);
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        user.write(".bashrc", "PATH=$HOME/bin:$PATH\n");
+        give_sudo(&user, script);
     } else {
+        let bin = user.home.join("bin");
+        std::fs::create_dir(&bin).unwrap();
         for tool in ["env", "printf"] {
             std::os::unix::fs::symlink(format!("/usr/bin/{tool}"), bin.join(tool)).unwrap();
         }
         user.write(".bashrc", "PATH=$HOME/bin\n");
     }
     user
+}
+
+/// Has the user's shell find `script` before the system's sudo.
+fn give_sudo(user: &User, script: &str) {
+    std::fs::create_dir(user.home.join("bin")).unwrap();
+    let path = user.write("bin/sudo", script);
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    user.write(".bashrc", "PATH=$HOME/bin:$PATH\n");
 }
 
 #[test]

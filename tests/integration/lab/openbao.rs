@@ -145,12 +145,25 @@ impl OpenBao {
         self.call("", &format!("sys/policies/acl/{prefix}"), Some(&body));
     }
 
-    /// `POST` of `body`, or `GET` without one, as root, in a namespace.
+    /// `POST` of `body`, or `GET` without one, as root, in a namespace. An engine that
+    /// has just been mounted is given time to be ready.
     ///
     /// # Panics
     /// When the server refuses.
     #[track_caller]
     pub(crate) fn call(&self, namespace: &str, path: &str, body: Option<&Value>) -> Value {
+        let mut answer = Err(String::new());
+        wait_until(Duration::from_secs(30), || {
+            answer = self.try_call(namespace, path, body);
+            !answer.as_ref().is_err_and(|text| text.contains("Upgrading from non-versioned"))
+        });
+        match answer {
+            Ok(answer) => answer,
+            Err(text) => panic!("OpenBao refuses {path}: {text}"),
+        }
+    }
+
+    fn try_call(&self, namespace: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
         let url = format!("{}/v1/{path}", self.address());
         let (token, header) = ("X-Vault-Token", "X-Vault-Namespace");
         let sent = match body {
@@ -166,8 +179,10 @@ impl OpenBao {
         let mut answer = sent.unwrap();
         let status = answer.status();
         let text = answer.body_mut().read_to_string().unwrap();
-        assert!(status.is_success(), "OpenBao refuses {path}: {status} {text}");
-        serde_json::from_str(&text).unwrap_or_default()
+        match status.is_success() {
+            true => Ok(serde_json::from_str(&text).unwrap_or_default()),
+            false => Err(format!("{status} {text}")),
+        }
     }
 }
 

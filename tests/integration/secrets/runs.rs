@@ -306,7 +306,7 @@ fn the_process_lists_show_no_secret() {
         "connection_args": user.password_args(lab.sshd()),
         "config": [format!("echo \"$TOKEN\"; {mark}"), "id -un"],
         "driver_args": {
-            "sudo": true, "sudo_password": user.password, "timeout": 6,
+            "sudo": true, "sudo_password": user.password, "timeout": 10,
             "environment": {"TOKEN": token},
         },
     });
@@ -331,7 +331,7 @@ fn the_process_lists_show_no_secret() {
     assert_eq!(report.only_task()["outcome"], "timed_out", "{}", finished.transcript());
     assert_eq!(report.only_results()[0]["output"], format!("{token}\n"), "it is no credential");
     Secrets::new(&[("password", &user.password)]).assert_unseen("a time-out", &finished);
-    let gone = wait_until(Duration::from_secs(10), || processes_that_mention(&mark).is_empty());
+    let gone = wait_until(Duration::from_secs(30), || processes_that_mention(&mark).is_empty());
     assert!(gone, "root's process is still there");
 }
 
