@@ -300,7 +300,7 @@ fn an_unknown_user_is_named() {
 }
 
 /// A user whose shell finds another `sudo` than the system's.
-fn with_sudo_of(lab: &Lab, role: &str, script: Option<&str>) -> User {
+pub(crate) fn with_sudo_of(lab: &Lab, role: &str, script: Option<&str>) -> User {
     let user = lab.add_user(role, UserOptions::default());
     let bin = user.home.join("bin");
     std::fs::create_dir(&bin).unwrap();
