@@ -128,10 +128,11 @@ impl Launch {
     fn elevated(mut self, sudo: &SudoSpec, options: &ExecOptions, mark: &str) -> Self {
         let prompt = format!("sshoal-prompt-{mark}:");
         let (print, start) = marker("start", mark);
+        // Who has given the command up hears nothing any more, and it does not begin.
         // sudo's own messages are read, so they have to be in English; what the
         // command sees is put back, unless sudo has set another locale itself.
         let mut inner = format!(
-            "{print} >&2; if [ \"${{LC_ALL-}}\" = C ]; then \
+            "{print} >&2 || exit 1; if [ \"${{LC_ALL-}}\" = C ]; then \
              case $4 in x*) LC_ALL=${{4#x}};; *) unset LC_ALL;; esac; fi; "
         );
         inner.push_str(&read_payload(options));

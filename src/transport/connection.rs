@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use ssh2::Channel;
 
 use super::bootstrap::Launch;
-use super::channels::Channels;
-use super::exec::{self, End, Limits, Ran};
+use super::channels::{Channels, Refusal};
+use super::exec::{self, Elevation, End, Limits, Ran};
 use super::link::{Deadline, Link, Stop};
 use super::password::{PasswordUse, PasswordWatch, Purpose};
 use super::transfer::TransferSession;
@@ -52,6 +52,24 @@ impl SshConnection {
         self.channels.retire(channel, &mut self.link, soon, &Cancel::default());
     }
 
+    /// A channel for a command. What transfers keep counts towards the server's
+    /// `MaxSessions`, and makes room where that is too low for both.
+    pub(super) fn take_channel(
+        &mut self,
+        deadline: Deadline,
+        cancel: &Cancel,
+    ) -> Result<Channel, Stop> {
+        let Self { link, channels, transfers, .. } = self;
+        let refusal = if transfers.holds_channels() { Refusal::Stands } else { Refusal::MayPass };
+        let taken = channels.take(link, refusal, deadline, cancel);
+        match taken {
+            Err(Stop::Refused(_)) if self.end_transfers() => {
+                self.channels.take(&mut self.link, Refusal::MayPass, deadline, cancel)
+            }
+            taken => taken,
+        }
+    }
+
     /// Closes what transfers keep open; tells whether there was anything.
     fn end_transfers(&mut self) -> bool {
         let channels = self.transfers.end();
@@ -60,16 +78,34 @@ impl SshConnection {
         any
     }
 
-    /// Ends what a command left behind when it was given up.
-    fn clean_up(&mut self, options: &ExecOptions) -> Vec<String> {
+    /// Ends a command that was given up, and closes its channel. Says what came of
+    /// it, and what the user should know.
+    pub(super) fn give_up(
+        &mut self,
+        channel: Channel,
+        options: &ExecOptions,
+        elevation: Elevation,
+        passwords: &dyn PasswordWatch,
+    ) -> (&'static str, Option<String>) {
+        let through_shell = options.sudo.as_ref().is_some_and(|sudo| sudo.shell);
         // A host that does not answer could only be waited for in vain.
-        match self.link.answers() && siblings::end(self, options) {
-            true => Vec::new(),
-            false => vec![
-                "the command's processes on the host could not be ended and may still run"
-                    .to_owned(),
-            ],
+        let answers = self.link.answers();
+        if through_shell && elevation == Elevation::Pending {
+            // Nothing of root's runs, and sudo itself ends when nobody is there to
+            // answer it. Another one must not be given a password that this one has
+            // not accepted.
+            self.retire(channel);
+            let ended = answers && siblings::end_own(self);
+            let warning = "sudo had not started the command, and could not be ended on the host";
+            return ("had not started", (!ended).then(|| warning.to_owned()));
         }
+        let ended = answers && siblings::end(self, options, elevation, passwords);
+        self.retire(channel);
+        if ended {
+            return ("was ended", None);
+        }
+        let warning = "the command's processes on the host could not be ended and may still run";
+        ("could not be ended", Some(warning.to_owned()))
     }
 }
 
@@ -94,12 +130,8 @@ impl Connection for SshConnection {
         let usage = PasswordUse::new(passwords, Purpose::Sudo);
         let password = secret.map(|secret| (secret, &usage));
         let launch = Launch::new(line, options);
-        let mut ran = exec::run(self, launch.clone(), password, more, &limits);
-        // What transfers keep counts towards the server's `MaxSessions`.
-        if matches!(ran.end, End::Refused(exec::CHANNEL, _)) && self.end_transfers() {
-            ran = exec::run(self, launch, password, more, &limits);
-        }
-        let Ran { mut out, mut err, said, end, channel } = ran;
+        let ran = exec::run(self, launch, password, more, &limits);
+        let Ran { mut out, mut err, said, end, elevation, channel } = ran;
         let stream = if options.pty { &mut out } else { &mut err };
         let mut warnings = Vec::new();
         let ending = match end {
@@ -132,9 +164,9 @@ impl Connection for SshConnection {
             End::Stopped(stop) => {
                 let mut outcome = "had not started";
                 if let (Stop::Deadline | Stop::Cancelled, Some(channel)) = (&stop, channel) {
-                    warnings = self.clean_up(options);
-                    self.retire(channel);
-                    outcome = if warnings.is_empty() { "was ended" } else { "could not be ended" };
+                    let warning;
+                    (outcome, warning) = self.give_up(channel, options, elevation, passwords);
+                    warnings.extend(warning);
                 }
                 Ending::Failed(stopped(stop, options.timeout, outcome))
             }

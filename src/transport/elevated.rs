@@ -24,7 +24,7 @@ use super::link::{Deadline, Stop};
 use super::password::{PasswordUse, PasswordWatch, Purpose};
 use super::quote::quote;
 use super::transfer::hexadecimal;
-use super::{Cancel, Comparison, Transferred, siblings, sudo};
+use super::{Cancel, Comparison, Transferred, sudo};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::{ExecOptions, SudoSpec, TransferSpec};
 use crate::transfer::{TransferOperation, TransferRecord};
@@ -114,7 +114,7 @@ impl Job<'_> {
         let password = secret.map(|secret| (secret, &usage));
         let ran = exec::run_into(self.connection, launch, password, false, &limits, out);
         self.deadline = self.deadline.and_then(|at| at.checked_add(usage.waited()));
-        let Ran { out, err, said, end, channel } = ran;
+        let Ran { out, err, said, end, elevation, channel } = ran;
         let failure = match end {
             End::Exited(status) => {
                 if secret.is_some() {
@@ -137,9 +137,9 @@ impl Job<'_> {
                 format!("the server refused {what}: {}", error.message()),
             ),
             End::Stopped(stop) => {
-                if matches!(stop, Stop::Deadline | Stop::Cancelled) {
-                    siblings::end(self.connection, options);
-                    channel.into_iter().for_each(|channel| self.connection.retire(channel));
+                if let (Stop::Deadline | Stop::Cancelled, Some(channel)) = (&stop, channel) {
+                    // Its words are about a command; this is a transfer.
+                    let _ = self.connection.give_up(channel, options, elevation, self.passwords);
                 }
                 self.stopped(stop)
             }

@@ -1,6 +1,7 @@
 //! Runs one command on one channel: drains both streams alternately, answers
 //! sudo, and notices every way in which a command can end.
 
+mod outcome;
 mod streams;
 
 use std::time::Instant;
@@ -11,14 +12,16 @@ use zeroize::Zeroizing;
 use super::Cancel;
 use super::bootstrap::Launch;
 use super::capture::Capture;
-use super::channels::{Refusal, send};
+use super::channels::send;
 use super::connection::SshConnection;
 use super::link::{Deadline, Stop};
 use super::password::PasswordUse;
 use super::prompt::{Gate, Stage};
-use super::sudo::Trouble;
 use super::watch::{Exit, Watch};
 use crate::secret::Secret;
+
+pub(super) use outcome::{Elevation, End, Ran};
+use outcome::{has_exited, refused};
 
 /// What is read at a time unless `bufsize` says otherwise.
 const READ_SIZE: usize = 32 * 1024;
@@ -26,7 +29,7 @@ const READ_SIZE: usize = 32 * 1024;
 const READS_IN_A_ROW: usize = 32;
 
 /// What the server refuses when it has no channel for a command.
-pub(super) const CHANNEL: &str = "a channel";
+const CHANNEL: &str = "a channel";
 
 /// The limits of one command.
 #[derive(Clone, Copy)]
@@ -41,37 +44,6 @@ pub(super) struct Limits<'a> {
     pub(super) max_output: usize,
     /// How many bytes the command may print altogether before it is given up.
     pub(super) believable: Option<u64>,
-}
-
-/// What came of a command.
-pub(super) struct Ran {
-    /// Standard output; with a PTY, both streams.
-    pub(super) out: Capture,
-    /// Standard error.
-    pub(super) err: Capture,
-    /// What sudo said and was not followed by the command's start.
-    pub(super) said: Vec<u8>,
-    /// How it ended.
-    pub(super) end: End,
-    /// The channel of a command that was given up and may still run: closing it
-    /// takes a terminal from under its processes and scatters them.
-    pub(super) channel: Option<Channel>,
-}
-
-/// How a command ended.
-pub(super) enum End {
-    /// With this status.
-    Exited(i32),
-    /// By this signal (without `SIG`).
-    Signalled(String),
-    /// sudo would not start it.
-    Trouble(Trouble),
-    /// sudo ended without starting it.
-    NotStarted,
-    /// The server refused a step on the way; which, and why.
-    Refused(&'static str, ssh2::Error),
-    /// Deadline, cancellation or a lost connection.
-    Stopped(Stop),
 }
 
 /// sudo's password, and who is told of its use.
@@ -106,6 +78,7 @@ pub(super) fn run_into(
         eof: Eof::Later,
         buffer: vec![0; limits.read_size.unwrap_or(READ_SIZE).clamp(1, 1 << 20)],
         asked: false,
+        elevation: Elevation::Pending,
         progress: Instant::now(),
         connection,
         launch,
@@ -115,9 +88,9 @@ pub(super) fn run_into(
         limits: *limits,
     };
     let (end, channel) = run.carry_out();
-    let Run { mut gate, mut out, mut err, launch, .. } = run;
+    let Run { mut gate, mut out, mut err, launch, elevation, .. } = run;
     let said = gate.finish(if launch.pty { &mut out } else { &mut err });
-    Ran { out, err, said, end, channel }
+    Ran { out, err, said, end, elevation, channel }
 }
 
 struct Run<'a> {
@@ -138,6 +111,7 @@ struct Run<'a> {
     buffer: Vec<u8>,
     /// Whether sudo has been given the password.
     asked: bool,
+    elevation: Elevation,
     /// When sudo last did something that was expected of it.
     progress: Instant,
 }
@@ -153,9 +127,7 @@ enum Eof {
 impl Run<'_> {
     fn carry_out(&mut self) -> (End, Option<Channel>) {
         let Limits { deadline, cancel, .. } = self.limits;
-        let SshConnection { link, channels, transfers, .. } = &mut *self.connection;
-        let refusal = if transfers.holds_channels() { Refusal::Stands } else { Refusal::MayPass };
-        let mut channel = match channels.take(link, refusal, deadline, cancel) {
+        let mut channel = match self.connection.take_channel(deadline, cancel) {
             Ok(channel) => channel,
             Err(stop) => return (refused(CHANNEL, stop), None),
         };
@@ -282,19 +254,5 @@ impl Run<'_> {
 
     fn is_elevated(&self) -> bool {
         self.launch.stages.iter().any(|stage| matches!(stage, Stage::Elevate { .. }))
-    }
-}
-
-/// Whether the server has reported an exit that differs from status 0, which
-/// looks as if nothing had been reported.
-fn has_exited(channel: &Channel) -> bool {
-    channel.exit_status().is_ok_and(|status| status != 0)
-        || channel.exit_signal().is_ok_and(|signal| signal.exit_signal.is_some())
-}
-
-fn refused(what: &'static str, stop: Stop) -> End {
-    match stop {
-        Stop::Refused(error) => End::Refused(what, error),
-        stop => End::Stopped(stop),
     }
 }

@@ -10,14 +10,15 @@ use std::time::{Duration, Instant};
 use super::Cancel;
 use super::bootstrap::Launch;
 use super::connection::SshConnection;
-use super::exec::{End, Limits, run};
+use super::exec::{Elevation, End, Limits, SudoPassword, run};
 use super::link::Deadline;
-use super::password::{PasswordUse, Purpose, Unwatched};
+use super::password::{PasswordUse, PasswordWatch, Purpose, Unwatched};
 use crate::plan::spec::ExecOptions;
-use crate::secret::Secret;
 
-/// How long ending a command may take altogether.
-const PATIENCE: Duration = Duration::from_secs(6);
+/// How long ending a command may take altogether, beyond the command's own limit: a
+/// second for what ends when asked, half a second for what has to be killed, and the
+/// rest for a slow line, a slow host and sudo.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a look may take.
 const GLANCE: Duration = Duration::from_secs(5);
 /// No script here prints more.
@@ -41,7 +42,7 @@ const GONE: &str = "p=$PPID; look 1 && look $p || { echo unknown; exit; }; \
     echo running; exit; done; echo gone";
 
 /// Ends the sessions of all other children of `$p`, and of what sudo runs on a
-/// terminal of its own: TERM, and after two seconds KILL. Shells read /proc byte
+/// terminal of its own: TERM, and after a second KILL. Shells read /proc byte
 /// by byte, so one pass over it makes a table, and waiting asks known ids only.
 ///
 /// Nothing left is told as the exit status [`ENDED`], which arrives at once where
@@ -61,7 +62,7 @@ const END: &str = "me=$$; while look $me && [ $pp != $p ] && [ $pp -gt 1 ]; do m
     for e in $tab; do row $e; [ $k = sudo ] && \
     case $sids in *\" $se \"*) subs=\"$subs$q \";; esac; done; \
     for e in $tab; do row $e; case $subs in *\" $pp \"*) sids=\"$sids$se \";; esac; done; \
-    hit TERM; [ -n \"$left\" ] || exit 75; wait 20; scan; hit KILL; wait 5; \
+    hit TERM; [ -n \"$left\" ] || exit 75; wait 10; scan; hit KILL; wait 5; \
     [ -n \"$left\" ] || exit 75";
 
 /// How [`END`] exits when it has left nothing.
@@ -87,38 +88,54 @@ pub(super) fn has_gone(
 
 /// Ends the processes of the command that ran with `options`, whether or not its
 /// channel still lives. Says whether that worked.
-pub(super) fn end(connection: &mut SshConnection, options: &ExecOptions) -> bool {
+///
+/// root's processes are ended by a second sudo. It is given the password as the
+/// first one was: where that did not ask for it, `passwords` is asked anew.
+pub(super) fn end(
+    connection: &mut SshConnection,
+    options: &ExecOptions,
+    elevation: Elevation,
+    passwords: &dyn PasswordWatch,
+) -> bool {
+    let Some(sudo) = &options.sudo else { return end_own(connection) };
+    // A rule for named commands lets no shell run, and asking for one would only be
+    // reported to the host's administrator.
+    if !sudo.shell || elevation == Elevation::Pending {
+        return false;
+    }
     // The cancellation that may have led here must not keep this from running.
     let cancel = Cancel::default();
     let deadline = Some(Instant::now() + PATIENCE);
     let spare = spared(connection);
-    let status = match &options.sudo {
-        None => {
-            let line = format!("exec /bin/sh -c 'p=$PPID; {spare}{LOOK}{END}'");
-            carry_out(connection, Launch::plain(&line), None, deadline, &cancel).0
-        }
-        // A rule for named commands lets no shell run, and asking for one would
-        // only be reported to the host's administrator.
-        Some(sudo) if !sudo.shell => None,
-        Some(sudo) => {
-            let parent = Launch::plain("exec /bin/sh -c 'echo $PPID'");
-            say(connection, parent, deadline, &cancel)
-                .filter(|parent| parent.parse::<u32>().is_ok())
-                .and_then(|parent| {
-                    let line = format!("exec /bin/sh -c 'p={parent}; {spare}{LOOK}{END}'");
-                    let options = ExecOptions {
-                        environment: Vec::new(),
-                        working_directory: None,
-                        script: None,
-                        ..options.clone()
-                    };
-                    let launch = Launch::new(&line, &options);
-                    let password = sudo.password.as_ref();
-                    carry_out(connection, launch, password, deadline, &cancel).0
-                })
-        }
+    let parent = Launch::plain("exec /bin/sh -c 'echo $PPID'");
+    let Some(parent) =
+        say(connection, parent, deadline, &cancel).filter(|parent| parent.parse::<u32>().is_ok())
+    else {
+        return false;
     };
-    status == Some(ENDED)
+    let line = format!("exec /bin/sh -c 'p={parent}; {spare}{LOOK}{END}'");
+    let options = ExecOptions {
+        environment: Vec::new(),
+        working_directory: None,
+        script: None,
+        ..options.clone()
+    };
+    let watch: &dyn PasswordWatch = match elevation {
+        Elevation::Proven => &Unwatched,
+        Elevation::Free | Elevation::Pending => passwords,
+    };
+    let usage = PasswordUse::new(watch, Purpose::Sudo);
+    let password = sudo.password.as_ref().map(|secret| (secret, &usage));
+    let launch = Launch::new(&line, &options);
+    carry_out(connection, launch, password, deadline, &cancel).0 == Some(ENDED)
+}
+
+/// Ends what the login user's own rights suffice to end. Says whether nothing is left.
+pub(super) fn end_own(connection: &mut SshConnection) -> bool {
+    let spare = spared(connection);
+    let launch = Launch::plain(&format!("exec /bin/sh -c 'p=$PPID; {spare}{LOOK}{END}'"));
+    let deadline = Some(Instant::now() + PATIENCE);
+    carry_out(connection, launch, None, deadline, &Cancel::default()).0 == Some(ENDED)
 }
 
 /// Exempts the shell that transfers keep from being taken for a command's.
@@ -148,7 +165,7 @@ fn say(
 fn carry_out(
     connection: &mut SshConnection,
     launch: Launch,
-    password: Option<&Secret>,
+    password: Option<SudoPassword<'_>>,
     deadline: Deadline,
     cancel: &Cancel,
 ) -> (Option<i32>, Vec<u8>) {
@@ -161,8 +178,6 @@ fn carry_out(
     };
     // The script itself must not be looked at in turn.
     let can_look = std::mem::replace(&mut connection.can_look, false);
-    let usage = PasswordUse::new(&Unwatched, Purpose::Sudo);
-    let password = password.map(|secret| (secret, &usage));
     let ran = run(connection, launch, password, false, &limits);
     connection.can_look = can_look;
     ran.channel.into_iter().for_each(|channel| connection.retire(channel));

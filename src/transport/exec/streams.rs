@@ -12,7 +12,7 @@ use super::super::link::{EAGAIN, Stop, timespec};
 use super::super::password::PasswordUse;
 use super::super::prompt::Seen;
 use super::super::sudo::{ANSWER_PATIENCE, PATIENCE, Trouble, WORDS_PATIENCE};
-use super::{Eof, Limits, Run};
+use super::{Elevation, Eof, Limits, Run};
 
 impl Run<'_> {
     /// Ends the command's standard input once everything is written.
@@ -107,6 +107,7 @@ impl Run<'_> {
                 None
             }
             (Seen::Started, _) => {
+                self.elevation = if self.asked { Elevation::Proven } else { Elevation::Free };
                 self.has_begun();
                 self.pending.append(&mut self.launch.payload);
                 self.end_input();

@@ -2,6 +2,7 @@
 
 mod deadlines;
 mod environment;
+mod given_up;
 mod output;
 mod quoting;
 mod round_trips;
@@ -19,6 +20,7 @@ use sshoal::transport::{
 
 use crate::lab::processes::{processes_that_mention, wait_until};
 use crate::lab::{Lab, Sshd, User};
+pub(crate) use sudo::with_sudo_of;
 
 /// Where `user` is reached on `server`, by password.
 fn spec(server: &Sshd, user: &User) -> ConnectionSpec {

@@ -309,7 +309,7 @@ fn an_unknown_user_is_named() {
 }
 
 /// A user whose shell finds another `sudo` than the system's.
-fn with_sudo_of(lab: &Lab, role: &str, script: Option<&str>) -> User {
+pub(crate) fn with_sudo_of(lab: &Lab, role: &str, script: Option<&str>) -> User {
     let user = lab.add_user(role, UserOptions::default());
     if let Some(script) = script {
         give_sudo(&user, script);
