@@ -112,8 +112,8 @@ impl Planner {
                     }
                     paths.push(path);
                 }
-                Err(Miss::Problem(problem)) => {
-                    problems.push(problem.on_host(&scope.host));
+                Err(Miss::Problems(found)) => {
+                    problems.extend(found.into_iter().map(|problem| problem.on_host(&scope.host)));
                     return None;
                 }
                 Err(Miss::Pending(_)) => return None,

@@ -7,13 +7,18 @@ mod convert;
 mod engine;
 mod error;
 mod fault;
+mod foresee;
 pub mod frame;
 pub mod inventory;
 mod lazy;
 mod lexer;
+mod names;
 pub mod pattern;
 pub mod render;
 pub mod scope;
+mod shape;
+mod soften;
+mod syntax;
 pub mod taint;
 mod tools;
 mod variable;
@@ -21,6 +26,7 @@ mod vault;
 
 pub use convert::{FromValue, describe};
 pub use error::ResolveError;
+pub use names::is_reserved;
 
 /// Whether an expression without braces mentions any variable.
 #[must_use]
