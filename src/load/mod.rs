@@ -30,6 +30,7 @@ mod shape;
 pub mod source;
 pub mod ssh_args;
 pub mod ssh_config;
+pub mod texts;
 pub mod values;
 mod walk;
 mod yaml_1_1;
@@ -47,6 +48,7 @@ pub use place::Scalars;
 pub(crate) use place::{byte_offset, part};
 pub use primitive::parse_bool;
 
+use crate::diagnostic::Problem;
 use decode::At;
 use playbook::{RawPlay, RawTask};
 use source::FileId;
@@ -58,8 +60,11 @@ pub struct RawPlaybook {
     pub file: FileId,
     /// The files that it imports, and those that these import, in the order of reading.
     pub imports: Vec<FileId>,
-    /// What it holds, with what it imports.
+    /// What it holds, with what it imports, as far as it could be read.
     pub content: PlaybookContent,
+    /// What is wrong with it. The rest is still planned, to tell what is wrong with
+    /// that too; a plan of it there never is.
+    pub problems: Vec<Problem>,
 }
 
 /// What a playbook file may hold.

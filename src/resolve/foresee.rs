@@ -6,6 +6,7 @@
 //! It must be quiet: where something may be right, nothing is said.
 
 mod expression;
+mod parts;
 
 use std::collections::HashMap;
 use std::sync::Arc;

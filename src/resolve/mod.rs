@@ -8,6 +8,7 @@ mod engine;
 mod error;
 mod fault;
 mod foresee;
+mod form;
 pub mod frame;
 pub mod inventory;
 mod lazy;

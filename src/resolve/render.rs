@@ -280,7 +280,7 @@ pub(super) fn bare(text: &str) -> &str {
 
 /// What stands between the outermost braces of a text that is nothing else. The
 /// `-` and `+` of `{{- name -}}` trim blanks; they are no part of the expression.
-fn between_braces(text: &str) -> Option<&str> {
+pub(super) fn between_braces(text: &str) -> Option<&str> {
     let inner = text.strip_prefix("{{")?.strip_suffix("}}")?;
     let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
     Some(inner.strip_suffix(['-', '+']).unwrap_or(inner))
