@@ -36,6 +36,7 @@ pub(super) fn playbook(
         file,
         imports: Vec::new(),
         content: PlaybookContent::Plays(vec![At::nowhere(play)]),
+        problems: Vec::new(),
     })
 }
 

@@ -18,8 +18,9 @@ use crate::exit_code::ExitCode;
 use crate::lint;
 use crate::load::source::Sources;
 use crate::load::{CheckedFile, PlaybookContent, RawPlaybook};
-use crate::plan::{Planned, Work};
+use crate::plan::{Planned, Work, form};
 use crate::resolve::inventory::Inventory;
+use crate::resolve::scope::World;
 
 /// What is checked when nothing is named.
 const DEFAULT: &str = "playbooks/*.yml";
@@ -91,14 +92,28 @@ pub(super) fn check(
                 }
             }
             _ => {
-                checked.problems.extend(lint::playbook(sources, playbook, None));
-                checked.sound(path, Content::Form);
+                let wrong = form(&world(sources, prepared.as_ref()), playbook);
+                if wrong.is_empty() {
+                    checked.problems.extend(lint::playbook(sources, playbook, None));
+                    checked.sound(path, Content::Form);
+                }
+                checked.problems.extend(wrong);
             }
         }
     }
     checked.problems.extend(sources.warnings());
     checked.problems.extend(lint::plain_secrets(sources, provenance::is_under_git));
     checked
+}
+
+/// What templates can be looked at with, where there may be no inventory.
+fn world(sources: &Arc<Sources>, prepared: Option<&Prepared>) -> Arc<World> {
+    if let Some(prepared) = prepared {
+        return Arc::clone(prepared.world());
+    }
+    let home = std::env::home_dir().unwrap_or_else(|| PathBuf::from("/"));
+    let (inventory, sources) = (Arc::new(Inventory::default()), Arc::clone(sources));
+    Arc::new(World::new(inventory, sources, Vec::new(), "".into(), home))
 }
 
 fn proven(planned: &Planned) -> Content {

@@ -141,8 +141,11 @@ fn together(
     match (prepared, loaded) {
         (Ok(prepared), Ok(loaded)) => Ok((prepared, loaded)),
         (prepared, loaded) => {
+            let within = loaded.iter().flat_map(|(_, raw)| raw);
+            let within: Vec<_> = within.flat_map(|raw| raw.problems.iter().cloned()).collect();
             let problems = [prepared.err(), loaded.err()].map(Option::unwrap_or_default);
-            Err(Problems::collect(problems.iter().flat_map(Problems::iter).cloned()))
+            let problems = problems.iter().flat_map(Problems::iter).cloned();
+            Err(Problems::collect(problems.chain(within)))
         }
     }
 }

@@ -205,7 +205,7 @@ impl Prepared {
     }
 
     /// What every host of the run can see.
-    pub(super) fn world(&self) -> &World {
+    pub(super) fn world(&self) -> &Arc<World> {
         &self.world
     }
 

@@ -53,8 +53,13 @@ impl Problem {
     /// Whether the error is one of this stage: codes are `stage::name`.
     #[must_use]
     pub fn is_of(&self, stage: &str) -> bool {
-        let code = self.error.code().map(|code| code.to_string()).unwrap_or_default();
-        code.strip_prefix(stage).is_some_and(|rest| rest.starts_with("::"))
+        self.code().strip_prefix(stage).is_some_and(|rest| rest.starts_with("::"))
+    }
+
+    /// Its code, `stage::name`.
+    #[must_use]
+    pub fn code(&self) -> String {
+        self.error.code().map(|code| code.to_string()).unwrap_or_default()
     }
 
     /// Whether it is merely suspicious, and keeps nothing from running.

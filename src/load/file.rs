@@ -46,20 +46,25 @@ pub fn playbook_paths(patterns: &[String]) -> Result<Vec<PathBuf>, Vec<Problem>>
     if problems.is_empty() { Ok(paths) } else { Err(problems) }
 }
 
-/// Reads playbook files.
+/// Reads playbook files. What is wrong within one stands in it, beside what could be
+/// read.
 ///
 /// # Errors
-/// All that is wrong with any of them.
+/// A file cannot be read; then all that is wrong with any of them.
 pub fn playbooks(sources: &Sources, paths: &[PathBuf]) -> Result<Vec<RawPlaybook>, Vec<Problem>> {
     let mut loaded = Vec::new();
     let mut problems = Vec::new();
     for path in paths {
-        match read(sources, path).and_then(|file| playbook(sources, file)) {
-            Ok(playbook) => loaded.push(playbook),
+        match read(sources, path) {
+            Ok(file) => loaded.push(playbook(sources, file)),
             Err(errors) => problems.extend(errors),
         }
     }
-    if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+    if problems.is_empty() {
+        return Ok(loaded);
+    }
+    problems.extend(loaded.into_iter().flat_map(|playbook| playbook.problems));
+    Err(problems)
 }
 
 /// A file of any kind that can be checked.
@@ -75,7 +80,7 @@ pub enum CheckedFile {
 /// script are inventories, anything else is a playbook.
 ///
 /// # Errors
-/// All that is wrong with it.
+/// All that is wrong with it, but for what stands in a playbook.
 pub fn any_file(sources: &Sources, path: &Path) -> Result<CheckedFile, Vec<Problem>> {
     if super::inventory::is_script(path) {
         return super::inventory::script(sources, path).map(CheckedFile::Inventory);
@@ -107,14 +112,19 @@ pub fn any_text(sources: &Sources, file: FileId) -> Result<CheckedFile, Vec<Prob
     let is_json = format == Format::Json;
     if is_json && node.is_ok_and(|node| items(&node).iter().all(|item| is_request(item))) {
         let content = PlaybookContent::Requests(literal_requests(sources, file)?);
-        return Ok(CheckedFile::Playbook(RawPlaybook { file, content, imports: Vec::new() }));
+        return Ok(CheckedFile::Playbook(RawPlaybook::new(file, content, Vec::new())));
     }
-    playbook(sources, file).map(CheckedFile::Playbook)
+    Ok(CheckedFile::Playbook(playbook(sources, file)))
 }
 
-fn playbook(sources: &Sources, file: FileId) -> Result<RawPlaybook, Vec<Problem>> {
+fn playbook(sources: &Sources, file: FileId) -> RawPlaybook {
     let format = Format::of(&sources.get(file).name, "");
-    let node = document(sources, file, format)?;
+    let node = match document(sources, file, format) {
+        Ok(node) => node,
+        Err(problems) => {
+            return RawPlaybook::new(file, PlaybookContent::Plays(Vec::new()), problems);
+        }
+    };
     let mut decoder = Decoder::new(true, Some(Span::whole(file)));
     let items = items(&node);
     let content = if items.is_empty() {
@@ -130,14 +140,19 @@ fn playbook(sources: &Sources, file: FileId) -> Result<RawPlaybook, Vec<Problem>
         let plays = decode_all(&items, "a play", &mut decoder, check::play);
         let mut importer = Importer::new(sources, file);
         let content = PlaybookContent::Plays(importer.plays(plays));
-        let problems = decoder.finish().into_iter().chain(importer.problems);
-        let problems: Vec<Problem> = problems.collect();
-        return match problems.is_empty() {
-            true => Ok(RawPlaybook { file, imports: importer.files, content }),
-            false => Err(problems),
+        let problems = decoder.finish().into_iter().chain(importer.problems).collect();
+        return RawPlaybook {
+            imports: importer.files,
+            ..RawPlaybook::new(file, content, problems)
         };
     };
-    finish(RawPlaybook { file, imports: Vec::new(), content }, decoder)
+    RawPlaybook::new(file, content, decoder.finish())
+}
+
+impl RawPlaybook {
+    fn new(file: FileId, content: PlaybookContent, problems: Vec<Problem>) -> Self {
+        Self { file, imports: Vec::new(), content, problems }
+    }
 }
 
 /// Whether an item of a playbook is a request, by its keys.

@@ -38,6 +38,16 @@ macro_rules! mapping {
             }
         }
 
+        impl $crate::load::texts::Texts for $name {
+            fn texts<'t>(
+                &'t self,
+                span: Option<$crate::load::source::Span>,
+                visit: &mut dyn FnMut($crate::load::texts::Text<'t>),
+            ) {
+                $( $crate::load::texts::Texts::texts(&self.$field, span, visit); )*
+            }
+        }
+
         impl $crate::load::decode::Decode for $name {
             fn decode(
                 node: &$crate::load::node::Node,

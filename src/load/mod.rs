@@ -32,6 +32,7 @@ mod shape;
 pub mod source;
 pub mod ssh_args;
 pub mod ssh_config;
+pub mod texts;
 pub mod values;
 mod walk;
 mod warning;
@@ -51,6 +52,7 @@ pub(crate) use place::{byte_offset, part};
 pub use primitive::parse_bool;
 pub use warning::LoadWarning;
 
+use crate::diagnostic::Problem;
 use decode::At;
 use playbook::{RawPlay, RawTask};
 use source::FileId;
@@ -62,8 +64,11 @@ pub struct RawPlaybook {
     pub file: FileId,
     /// The files that it imports, and those that these import, in the order of reading.
     pub imports: Vec<FileId>,
-    /// What it holds, with what it imports.
+    /// What it holds, with what it imports, as far as it could be read.
     pub content: PlaybookContent,
+    /// What is wrong with it. The rest is still planned, to tell what is wrong with
+    /// that too; a plan of it there never is.
+    pub problems: Vec<Problem>,
 }
 
 /// What a playbook file may hold.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::task::HostTask;
 use crate::diagnostic::Problem;
-use crate::load::decode::{At, Templated};
+use crate::load::decode::Templated;
+use crate::load::playbook::LoopItems;
 use crate::resolve::frame::Frame;
 use crate::resolve::render::Miss;
 
@@ -16,13 +17,19 @@ impl HostTask {
         let scope = Arc::clone(&self.base.scope);
         let pending = Arc::clone(&self.pending);
         let frame = Frame::new(scope, self.layer.clone(), pending, BTreeMap::new());
-        let item = self.raw.value.loop_items.as_ref().map(|_| "item".to_owned());
-        frame.with_maybe(self.asked_for().into_iter().chain(item))
+        match self.raw.value.loop_items {
+            Some(_) => self.with_coming_item(&frame),
+            None => frame,
+        }
     }
 
-    pub(super) fn asked_for(&self) -> Vec<String> {
-        let conditions = self.raw.value.when.iter().flat_map(At::each);
-        conditions.flat_map(|at| Frame::asked_for(&at.value)).collect()
+    /// The frame for the items of the task's loop, which are not known.
+    pub(super) fn with_coming_item(&self, frame: &Arc<Frame>) -> Arc<Frame> {
+        let items = self.raw.value.loop_items.as_ref();
+        frame.with_coming_item(items.and_then(|at| match &at.value {
+            LoopItems::Template(text) => Some((text.as_str(), at.span)),
+            LoopItems::List(_) => None,
+        }))
     }
 
     /// The task's name on this host; `None` when it waits for a result.
@@ -31,8 +38,10 @@ impl HostTask {
         match self.outline().value(at, "`name`") {
             Ok(name) => Some(name.into()),
             Err(Miss::Pending(_)) => None,
-            Err(Miss::Problem(problem)) => {
-                problems.push(problem.on_host(&self.base.scope.host));
+            Err(Miss::Problems(found)) => {
+                problems.extend(
+                    found.into_iter().map(|problem| problem.on_host(&self.base.scope.host)),
+                );
                 None
             }
         }
@@ -44,8 +53,10 @@ impl HostTask {
         match self.outline().value(&at, "`ttl`") {
             Ok(seconds) => Some(Duration::from_secs(seconds)),
             Err(Miss::Pending(_)) => None,
-            Err(Miss::Problem(problem)) => {
-                problems.push(problem.on_host(&self.base.scope.host));
+            Err(Miss::Problems(found)) => {
+                problems.extend(
+                    found.into_iter().map(|problem| problem.on_host(&self.base.scope.host)),
+                );
                 None
             }
         }
@@ -63,8 +74,10 @@ impl HostTask {
         match self.outline().value(at, "`no_log`") {
             Ok(no_log) => no_log,
             Err(Miss::Pending(_)) => true,
-            Err(Miss::Problem(problem)) => {
-                problems.push(problem.on_host(&self.base.scope.host));
+            Err(Miss::Problems(found)) => {
+                problems.extend(
+                    found.into_iter().map(|problem| problem.on_host(&self.base.scope.host)),
+                );
                 true
             }
         }

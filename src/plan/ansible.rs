@@ -36,7 +36,9 @@ pub(super) fn check(
                 };
                 problems.push(Problem::new(error, node.span).on_host(&scope.host));
             }
-            Err(Miss::Problem(problem)) => problems.push(problem.on_host(&scope.host)),
+            Err(Miss::Problems(found)) => {
+                problems.extend(found.into_iter().map(|problem| problem.on_host(&scope.host)))
+            }
             Err(Miss::Pending(_)) => {}
         }
     }

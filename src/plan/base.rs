@@ -11,7 +11,7 @@ use super::Planner;
 use super::task::HostBase;
 use crate::diagnostic::Problem;
 use crate::event::HostName;
-use crate::load::decode::{At, Decoder};
+use crate::load::decode::{At, Decoder, Templated};
 use crate::load::layer::Layer;
 use crate::load::playbook::{RawPlay, Vars};
 use crate::load::request::{ConnectionArgs, DriverArgs, Options};
@@ -66,15 +66,18 @@ impl Planner {
             options: raw.options.as_ref().map(|at| Box::new(at.value.clone())),
             ..Layer::default()
         });
-        for path in self.vars_files(raw, &scope, problems)? {
-            match self.store.vars(&self.world.sources, &path) {
-                Ok(layer) => {
+        for path in self.vars_files(raw, &scope, problems) {
+            let layer = path.map(|path| self.store.vars(&self.world.sources, &path));
+            match layer {
+                Some(Ok(layer)) => {
                     merge(&layer);
                     scope.layers.push(layer);
                 }
-                Err(errors) => {
-                    problems.extend(errors);
-                    return None;
+                // It may have defined any name, so no name can be called undefined.
+                wrong => {
+                    problems.extend(wrong.and_then(Result::err).into_iter().flatten());
+                    scope.is_incomplete = true;
+                    self.is_unsound.set(true);
                 }
             }
         }
@@ -91,35 +94,33 @@ impl Planner {
         })
     }
 
+    /// The play's files of variables; `None` stands for one that is not there.
     fn vars_files(
         &self,
         raw: &RawPlay,
         scope: &Scope,
         problems: &mut Vec<Problem>,
-    ) -> Option<Vec<PathBuf>> {
-        let Some(at) = &raw.vars_files else { return Some(Vec::new()) };
+    ) -> Vec<Option<PathBuf>> {
         let frame = Frame::of_scope(scope.clone());
-        let mut paths = Vec::new();
-        for file in at.each() {
-            match frame.value(&file, "an item of `vars_files`") {
-                Ok(path) => {
-                    let path = self.world.path(&path, file.span.map(|span| span.file));
-                    if let Err(error) = std::fs::File::open(&path) {
-                        let error = crate::load::unreadable(&path, &error)
-                            .with_help("check the path; a relative one starts at the directory of this playbook");
-                        problems.push(Problem::new(error, file.span));
-                        return None;
+        let found = |file: At<Templated<String>>| {
+            let path = match frame.value(&file, "an item of `vars_files`") {
+                Ok(path) => self.world.path(&path, file.span.map(|span| span.file)),
+                Err(miss) => {
+                    if let Miss::Problems(found) = miss {
+                        let found = found.into_iter().map(|it| it.on_host(&scope.host));
+                        problems.extend(found);
                     }
-                    paths.push(path);
-                }
-                Err(Miss::Problem(problem)) => {
-                    problems.push(problem.on_host(&scope.host));
                     return None;
                 }
-                Err(Miss::Pending(_)) => return None,
-            }
-        }
-        Some(paths)
+            };
+            let Err(error) = std::fs::File::open(&path) else { return Some(path) };
+            let error = crate::load::unreadable(&path, &error).with_help(
+                "check the path; a relative one starts at the directory of this playbook",
+            );
+            problems.push(Problem::new(error, file.span));
+            None
+        };
+        raw.vars_files.iter().flat_map(At::each).map(found).collect()
     }
 }
 

@@ -33,7 +33,7 @@ impl Planner {
         scope.layers.extend(layer.cloned());
         let frame = Frame::of_scope(scope);
         let mut note = |miss| match miss {
-            Miss::Problem(problem) => problems.push(*problem),
+            Miss::Problems(found) => problems.extend(found),
             // Nothing is registered where no host is known.
             Miss::Pending(_) => {}
         };

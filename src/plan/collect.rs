@@ -34,8 +34,8 @@ impl Collect {
                 }
                 None
             }
-            Err(Miss::Problem(problem)) => {
-                self.problems.push(*problem);
+            Err(Miss::Problems(problems)) => {
+                self.problems.extend(problems);
                 None
             }
         }

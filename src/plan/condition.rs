@@ -10,6 +10,7 @@ use super::collect::Collect;
 use super::error::PlanError;
 use super::model::{Registered, ResultCondition};
 use super::task::HostTask;
+use crate::diagnostic::Problem;
 use crate::failure::{ErrorCode, Failure};
 use crate::load::decode::{At, OneOrMany};
 use crate::load::layer::Layer;
@@ -76,8 +77,8 @@ impl HostTask {
         let constant = match all_hold(&sees, at) {
             Ok(value) => Some(value),
             Err(Miss::Pending(_)) => None,
-            Err(Miss::Problem(problem)) => {
-                collect.problems.push(*problem);
+            Err(Miss::Problems(problems)) => {
+                collect.problems.extend(problems);
                 return None;
             }
         };
@@ -105,6 +106,7 @@ fn all_hold(frame: &Arc<Frame>, at: &At<OneOrMany<Condition>>) -> Result<bool, M
             Ok(true) => {}
             Ok(false) if waiting.is_none() => return Ok(false),
             Ok(false) => {}
+            Err(Miss::Pending(_)) if frame.never_holds(&at.value, at.span) => return Ok(false),
             Err(Miss::Pending(pending)) => waiting = Some(pending),
             Err(problem) => return Err(problem),
         }
@@ -132,12 +134,13 @@ impl ResultCondition for OwnCondition {
         let key = self.key.name();
         let Some(at) = self.key.of(&self.raw.value) else { return Ok(true) };
         all_hold(&frame, at).map_err(|miss| match miss {
-            Miss::Problem(problem) => {
+            Miss::Problems(problems) => {
                 let sources = &self.scope.world.sources;
-                let message = format!("`{key}`: {}", problem.one_line(sources));
+                let problem = problems.first();
+                let told = problem.map(|problem| problem.one_line(sources)).unwrap_or_default();
                 Failure {
-                    help: problem.advice(),
-                    ..Failure::new(ErrorCode::ConditionFailed, message)
+                    help: problem.and_then(Problem::advice),
+                    ..Failure::new(ErrorCode::ConditionFailed, format!("`{key}`: {told}"))
                 }
             }
             Miss::Pending(name) => {

@@ -46,6 +46,10 @@ impl Planner {
             Work::Playbooks(playbooks) => {
                 let mut number = 0;
                 for playbook in playbooks {
+                    problems.extend(super::form(&whole, playbook));
+                    if !playbook.problems.is_empty() {
+                        self.is_unsound.set(true);
+                    }
                     self.world = worlds.beside(playbook.file);
                     match &playbook.content {
                         PlaybookContent::Requests(requests) => {
@@ -80,6 +84,11 @@ impl Planner {
         }
         self.world = whole;
         std::mem::take(&mut *self.downloads()).check(&mut problems);
+        // How to log in may stand in what could not be read.
+        if self.is_unsound.get() {
+            const LOGIN: [&str; 3] = ["plan::no_username", "plan::no_credential", "plan::no_host"];
+            problems.retain(|problem| !LOGIN.contains(&problem.code().as_str()));
+        }
         Expanded { plays, problems, warnings, has_plays }
     }
 }

@@ -62,8 +62,9 @@ pub(super) fn notify(
             let (task, handlers) = (task.clone(), Arc::clone(handlers));
             Notify::Deferred(Arc::new(Later { task, place, handlers, awaits: [name.0] }))
         }
-        Err(Miss::Problem(problem)) => {
-            problems.push(problem.on_host(&task.base.scope.host));
+        Err(Miss::Problems(found)) => {
+            problems
+                .extend(found.into_iter().map(|problem| problem.on_host(&task.base.scope.host)));
             Notify::default()
         }
     }
@@ -87,11 +88,22 @@ fn notified(
     };
     let frame = Frame::new(Arc::clone(&task.base.scope), task.layer.clone(), pending, registered);
     let mut places = Vec::new();
+    let (mut problems, mut waiting) = (Vec::new(), None);
     for part in at.each() {
-        let name: String = frame.value(&part, "`notify`")?;
-        places.push(handlers.find(&name, place).map_err(|error| Problem::new(error, part.span))?);
+        match frame.value::<String>(&part, "`notify`") {
+            Ok(name) => match handlers.find(&name, place) {
+                Ok(found) => places.push(found),
+                Err(error) => problems.push(Problem::new(error, part.span)),
+            },
+            Err(Miss::Pending(name)) => waiting = Some(name),
+            Err(Miss::Problems(found)) => problems.extend(found),
+        }
     }
-    Ok(places)
+    match (problems.is_empty(), waiting) {
+        (false, _) => Err(Miss::Problems(problems)),
+        (true, Some(name)) => Err(Miss::Pending(name)),
+        (true, None) => Ok(places),
+    }
 }
 
 /// Names of handlers that wait for results.
@@ -116,11 +128,11 @@ impl DeferredNotify for Later {
             Err(Miss::Pending(name)) => {
                 Err(failure(format!("`{}` has no result on this host", name.0)))
             }
-            Err(Miss::Problem(problem)) => {
+            Err(Miss::Problems(found)) => {
                 let sources = &self.task.base.scope.world.sources;
-                let mut failure = failure(problem.one_line(sources));
-                failure.help = problem.advice();
-                Err(failure)
+                let problem = found.first();
+                let told = problem.map(|problem| problem.one_line(sources)).unwrap_or_default();
+                Err(Failure { help: problem.and_then(Problem::advice), ..failure(told) })
             }
         }
     }

@@ -18,6 +18,7 @@ mod downloads;
 mod error;
 mod exec;
 mod expand;
+mod form;
 mod handlers;
 mod identity;
 mod login;
@@ -38,12 +39,14 @@ mod transfer;
 mod warning;
 mod whole;
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use error::PlanError;
+pub use form::form;
 pub use model::Plan;
 pub use tags::TagFilter;
 pub use task::FlagArgs;
@@ -117,12 +120,12 @@ pub enum Work<'w> {
 /// # Errors
 /// Everything that is wrong for any play, host and task.
 pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<Planned, Problems> {
-    let limit = match &options.limit {
-        Some(limit) => {
-            let hosts = select(&world, limit, "<--limit>").map_err(Problems::collect)?;
-            Some(hosts.into_iter().collect())
-        }
-        None => None,
+    let limit = options.limit.as_ref().map(|limit| select(&world, limit, "<--limit>"));
+    // What is wrong with the limit does not hide what is wrong with the rest.
+    let (limit, wrong_limit) = match limit {
+        Some(Ok(hosts)) => (Some(hosts.into_iter().collect()), Vec::new()),
+        Some(Err(errors)) => (None, errors),
+        None => (None, Vec::new()),
     };
     let secrets = Arc::clone(&world.secrets);
     let mut planner = Planner {
@@ -134,6 +137,7 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
         store: Arc::new(Store::new(options.home, options.agent, secrets, options.ssh_config)),
         seen_tags: Mutex::default(),
         downloads: Mutex::default(),
+        is_unsound: Cell::new(false),
     };
     let mut expanded = planner.expand(work, options.has_inventory, &options.beside);
     if planner.world.secrets.take_late() {
@@ -144,6 +148,7 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
         expanded = planner.expand(work, options.has_inventory, &options.beside);
     }
     let Expanded { plays, mut problems, mut warnings, has_plays } = expanded;
+    problems.extend(wrong_limit);
     if has_plays && !options.has_inventory {
         problems.push(Problem::new(PlanError::NoInventory, None));
     }
@@ -202,6 +207,8 @@ struct Planner {
     store: Arc<Store>,
     seen_tags: Mutex<BTreeSet<String>>,
     downloads: Mutex<Downloads>,
+    /// Whether something that may say how to log in could not be read.
+    is_unsound: Cell<bool>,
 }
 
 impl Planner {

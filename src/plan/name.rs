@@ -30,8 +30,8 @@ impl Planner {
         scope.layers.extend(layer.cloned());
         match Frame::of_scope(scope).value(name, "`name`") {
             Ok(name) => name.into(),
-            Err(Miss::Problem(problem)) => {
-                problems.push(*problem);
+            Err(Miss::Problems(found)) => {
+                problems.extend(found);
                 pattern.into()
             }
             Err(Miss::Pending(_)) => pattern.into(),

@@ -104,7 +104,7 @@ impl Planner {
         for part in at.each() {
             match patterns(&frame, &part) {
                 Ok(texts) => parts.extend(texts.into_iter().map(|text| (text, part.span))),
-                Err(Miss::Problem(problem)) => problems.push(*problem),
+                Err(Miss::Problems(found)) => problems.extend(found),
                 Err(Miss::Pending(_)) => {}
             }
         }
@@ -219,11 +219,12 @@ impl Planner {
                 flags: Arc::clone(&self.flags),
                 store: Arc::clone(&self.store),
             };
-            if task.raw.value.notify.is_some() {
-                notices.push((tasks.len(), task.clone()));
-            }
+            let notice = task.raw.value.notify.is_some().then(|| (tasks.len(), task.clone()));
             let expansion = task.expand(None);
-            let is_skipped = matches!(expansion, Expansion::Skipped);
+            // What will not run may lack what the names need.
+            notices.extend(notice.filter(|_| !matches!(expansion, Expansion::Skipped)));
+            let is_skipped =
+                matches!(expansion, Expansion::Skipped | Expansion::Wrong { condition: true, .. });
             let no_log = task.no_log(is_skipped, problems);
             let (mut name, mut ttl) = (Arc::clone(&shape.header.name), None);
             // A task that will not run may lack what its name and the rest need.
@@ -267,10 +268,7 @@ impl Planner {
         if !notices.is_empty() {
             let handlers = Arc::new(Handlers::among(&tasks));
             for (place, task) in notices {
-                // What will not run may lack what the names need.
-                if !matches!(tasks[place].body, TaskBody::Skipped) {
-                    tasks[place].notify = handlers::notify(&task, place, &handlers, problems);
-                }
+                tasks[place].notify = handlers::notify(&task, place, &handlers, problems);
             }
         }
         let address = address.map_or_else(|| Arc::clone(host), Arc::from);

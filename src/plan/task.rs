@@ -108,16 +108,13 @@ impl HostTask {
                 };
                 items.into_iter().map(item).collect()
             }
-            // What there is to loop over is not known yet. The rest can be looked at.
-            None if collect.problems.is_empty() => {
-                vec![(frame.with_maybe(["item".to_owned()]), None)]
-            }
-            None => Vec::new(),
+            // What there is to loop over is not known. The rest can be looked at.
+            None => vec![(self.with_coming_item(&frame), None)],
         };
         for (frame, item) in frames {
             let holds = self.holds(&frame, &mut collect);
             if holds == Some(false) {
-                if is_plain {
+                if is_plain && collect.problems.is_empty() {
                     return Expansion::Skipped;
                 }
                 // It may lack what the others need, so nothing else of it is looked at.
@@ -125,11 +122,6 @@ impl HostTask {
                 continue;
             }
             condition_failed |= holds.is_none() && !collect.problems.is_empty();
-            // What an undecided condition asks for may be there by then.
-            let frame = match holds {
-                None => frame.with_maybe(self.asked_for()),
-                Some(_) => frame,
-            };
             turns.extend(self.step(&frame, item, &mut collect).map(Ok));
         }
         if !collect.problems.is_empty() {
@@ -183,8 +175,16 @@ impl HostTask {
     /// Whether every condition holds; `None` when one is pending or wrong.
     pub(super) fn holds(&self, frame: &Arc<Frame>, collect: &mut Collect) -> Option<bool> {
         let Some(at) = &self.raw.value.when else { return Some(true) };
-        let mut check =
-            |condition: &Condition, span| collect.take(frame.condition(condition, span));
+        let mut check = |condition: &Condition, span| {
+            let held = frame.condition(condition, span);
+            let is_open = held.is_err();
+            let held = collect.take(held);
+            // It may ask for what is not there, whatever else it waits for.
+            match is_open && frame.never_holds(condition, span) {
+                true => Some(false),
+                false => held,
+            }
+        };
         match &at.value {
             OneOrMany::One(condition) => check(condition, at.span),
             OneOrMany::Many(conditions) => {

@@ -9,7 +9,7 @@ use super::exec::limit;
 use super::spec::TransferSpec;
 use crate::load::decode::{At, Templated};
 use crate::load::request::FileTransfer;
-use crate::load::source::{Span, shown};
+use crate::load::source::{FileId, Span, shown};
 use crate::load::values::{Limit, OperationName};
 use crate::resolve::frame::Frame;
 use crate::transfer::TransferOperation;
@@ -172,7 +172,12 @@ fn local_error(path: &Path, error: &std::io::Error) -> PlanError {
 
 /// The source of an upload must be a readable file, or directory where it is to be
 /// `recursive`, before anything connects.
-fn check_source<T>(path: &Path, recursive: bool, at: Option<&At<T>>, collect: &mut Collect) {
+pub(super) fn check_source<T>(
+    path: &Path,
+    recursive: bool,
+    at: Option<&At<T>>,
+    collect: &mut Collect,
+) {
     let opened = std::fs::File::open(path).and_then(|file| file.metadata());
     let checked = opened.and_then(|metadata| match (metadata.is_dir(), recursive) {
         (true, false) => Err(std::io::ErrorKind::IsADirectory.into()),
@@ -184,6 +189,22 @@ fn check_source<T>(path: &Path, recursive: bool, at: Option<&At<T>>, collect: &m
     }
 }
 
+/// The local file that is a template, read.
+pub(super) fn template<T>(
+    path: &Path,
+    at: Option<&At<T>>,
+    frame: &Arc<Frame>,
+    collect: &mut Collect,
+) -> Option<FileId> {
+    match frame.scope().world.sources.template(path) {
+        Ok(file) => Some(file),
+        Err(error) => {
+            collect.error(local_error(path, &error), at);
+            None
+        }
+    }
+}
+
 /// The local file rendered as a template. Errors in it point into it.
 fn render<T>(
     path: &Path,
@@ -191,15 +212,8 @@ fn render<T>(
     frame: &Arc<Frame>,
     collect: &mut Collect,
 ) -> Option<Arc<[u8]>> {
-    let sources = &frame.scope().world.sources;
-    let file = match sources.template(path) {
-        Ok(file) => file,
-        Err(error) => {
-            collect.error(local_error(path, &error), at);
-            return None;
-        }
-    };
-    let text = sources.get(file);
+    let file = template(path, at, frame, collect)?;
+    let text = frame.scope().world.sources.get(file);
     let rendered = collect.take(frame.render_file(&text.text, Span::whole(file)))?;
     Some(rendered.into_bytes().into())
 }

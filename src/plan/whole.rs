@@ -33,8 +33,8 @@ impl Planner {
         scope.layers.extend(play.into_iter().chain(task).cloned());
         match Frame::of_scope(scope).value(at, &format!("`{key}`")) {
             Ok(value) => value,
-            Err(Miss::Problem(problem)) => {
-                problems.push(*problem);
+            Err(Miss::Problems(found)) => {
+                problems.extend(found);
                 false
             }
             // Nothing is registered where no host is known.

@@ -1,5 +1,6 @@
 //! What to do about what is wrong with a template.
 
+use minijinja::ErrorKind;
 use minijinja::value::{Value, ValueKind};
 
 use super::convert::describe;
@@ -55,4 +56,113 @@ pub(super) fn syntax_advice(message: &str, code: &str, at: &str) -> &'static str
         _ if at == "=" => "compare with `==`",
         _ => "templates are written `{{ expression }}` and `{% statement %}`",
     }
+}
+
+/// What to do about a template that failed while it was rendered.
+pub(super) fn failure_advice(kind: ErrorKind, message: &str) -> String {
+    let advice = match kind {
+        ErrorKind::UnknownMethod => {
+            let name = message.rsplit(' ').next().unwrap_or_default();
+            return method_advice(name).unwrap_or_else(|| {
+                "texts, lists and mappings have Python's methods; filters do the rest: `value | name`"
+                    .to_owned()
+            });
+        }
+        ErrorKind::TooManyArguments | ErrorKind::MissingArgument => {
+            "look at the arguments of the filter, test or function"
+        }
+        ErrorKind::TemplateNotFound => {
+            "a template is one text: write what it includes in its place"
+        }
+        _ if message.contains("environment variable") => {
+            "set it where sshoal runs, or give a default"
+        }
+        _ if message.contains("cannot read") => {
+            "check the path; a relative one starts at the directory of the file that writes it"
+        }
+        _ => {
+            "look at what the names in the template stand for; `| int`, `| string` and `| list` change the type"
+        }
+    };
+    advice.to_owned()
+}
+
+/// What to write for a method or field of a text, where the language has it under
+/// another name.
+pub(super) fn method_advice(name: &str) -> Option<String> {
+    Some(
+        match name {
+            "startswith" => {
+                "write `value is startingwith('…')`, or call it: `value.startswith('…')`"
+            }
+            "endswith" => "write `value is endingwith('…')`, or call it: `value.endswith('…')`",
+            "strip" | "trim" | "lstrip" | "rstrip" => {
+                "write `value | trim`, or call it: `value.strip()`"
+            }
+            "split" | "splitlines" => "write `value | split('…')` or `value | lines`",
+            "lower" | "upper" | "title" | "capitalize" | "replace" | "length" | "join" => {
+                return Some(format!("write it as a filter: `value | {name}`"));
+            }
+            "contains" | "find" | "search" | "match" => "write `'…' in value`",
+            "removeprefix" | "removesuffix" => {
+                "write `value | replace('…', '')`, or `| regex_replace`"
+            }
+            "encode" | "decode" => "texts are UTF-8; `| b64encode` and `| b64decode` are there",
+            "append" | "extend" | "insert" | "update" | "push" => {
+                "values do not change; `list + [item]` makes a longer list"
+            }
+            _ => return None,
+        }
+        .to_owned(),
+    )
+}
+
+/// What Ansible's functions are called here.
+pub(super) fn function_advice(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "lookup" | "query" | "q" => {
+            "`env('NAME')` reads the environment, `file('PATH')` a file, `vault('PATH')` a secret"
+        }
+        "now" => "take the time on the host: `date -Is` as a command of its own, with `register`",
+        "omit" => "leave the key out, or give the value that it has by default",
+        "undef" => "a name that nothing defines is an error by itself",
+        "items" | "items2dict" => "write it as a filter: `mapping | items`",
+        _ => return None,
+    })
+}
+
+/// What Ansible's filters (`|`) and tests (`is`) are called here.
+pub(super) fn tool_advice(before: &str, name: &str) -> Option<&'static str> {
+    Some(match (before, name.rsplit('.').next().unwrap_or(name)) {
+        ("|", "ternary") => "write `a if condition else b`",
+        ("|", "dict2items") => "write `mapping | items`: a list of pairs of key and value",
+        ("|", "items2dict" | "combine") => "write a mapping in the variables, or `dict(…)`",
+        ("|", "mandatory") => "leave it out: what is undefined is an error anyhow",
+        ("|", "to_nice_json") => "write `| tojson(indent=2)`",
+        ("|", "to_nice_yaml") => "write `| to_yaml`",
+        ("|", "from_yaml") => "write `| from_json` where it is JSON",
+        ("|", "basename" | "dirname") => "write `| split('/') | last`, or `| regex_replace(…)`",
+        ("|", "regex_search" | "regex_findall") => "write `| regex_replace('…', '\\1')`",
+        ("|", "strip") => "write `| trim`",
+        ("|", "splitlines") => "write `| lines`",
+        ("|", "succeeded" | "success") => "a result says it: `result.ok`",
+        ("|", "failed" | "changed" | "skipped") => {
+            "a result says it: `result.failed`, `result.changed`, `result.skipped`"
+        }
+        ("is", "succeeded" | "success" | "successful") => "a result says it: `result.ok`",
+        ("is", "failed" | "failure") => "a result says it: `result.failed`",
+        ("is", "changed" | "change") => "a result says it: `result.changed`",
+        ("is", "skipped" | "skip") => "a result says it: `result.skipped`",
+        ("is", "search" | "match" | "regex" | "contains") => {
+            "write `'…' in value`, `is startingwith('…')` or `is endingwith('…')`"
+        }
+        ("is", "version" | "version_compare") => {
+            "compare on the host: `only_if: dpkg --compare-versions …`, or `sort -V`"
+        }
+        ("is", "file" | "directory" | "exists" | "link") => {
+            "ask the host: the keys `creates` and `removes`, or `only_if: test -d …`"
+        }
+        ("is", "subset" | "superset") => "write `'…' in list`",
+        _ => return None,
+    })
 }

@@ -74,9 +74,24 @@ impl<'t> Code<'t> {
         back(1) == Some("is") || (back(1) == Some("not") && back(2) == Some("is"))
     }
 
-    /// The first place of a variable's name.
-    pub(super) fn first(&self, name: &str) -> Option<Range<usize>> {
-        self.variables().find(|(_, word)| word.word == name).map(|(_, word)| word.range)
+    /// The first variable for which `wanted` holds where the code relies on it: it
+    /// gives it no default there, does not ask whether it is defined, and does not
+    /// set it itself.
+    pub(super) fn needed(&self, wanted: impl Fn(&str) -> bool) -> Option<Word<'t>> {
+        let own: BTreeSet<&str> = self
+            .variables()
+            .filter(|(at, _)| self.is_assigned(*at))
+            .map(|(_, word)| word.word)
+            .collect();
+        self.variables()
+            .filter(|(at, word)| !own.contains(word.word) && !self.is_asked_for(*at))
+            .map(|(_, word)| word)
+            .find(|word| wanted(word.word))
+    }
+
+    /// Whether a variable, or a part of it, may be undefined.
+    fn is_asked_for(&self, at: usize) -> bool {
+        self.has_alternative(at + 2 * self.chain(at).len())
     }
 
     /// The first variable for which `wanted` holds.
@@ -125,14 +140,6 @@ impl<'t> Code<'t> {
             chain.push(Word { word, range: self.tokens[at].range.clone() });
         }
         chain
-    }
-
-    /// The names that the code is prepared to do without: it asks whether they
-    /// are defined, gives them a default, or sets them itself.
-    pub(super) fn guarded(&self) -> BTreeSet<&'t str> {
-        let names = self.variables();
-        let names = names.filter(|(at, _)| self.has_alternative(*at) || self.is_assigned(*at));
-        names.map(|(_, word)| word.word).collect()
     }
 
     /// Whether the value that ends with this token may be undefined: a default or a
@@ -240,28 +247,27 @@ mod tests {
         let expression = Code::of_expression("a.b == 'c' and d[e]|f");
         assert_eq!(names(&expression), ["a", "d", "e"]);
         assert_eq!(expression.filters()[0].word, "f");
-        assert_eq!(expression.first("e"), Some(17..18));
+        assert_eq!(expression.find(|name| name == "e").map(|word| word.range), Some(17..18));
     }
 
     #[test]
-    fn guards_are_seen() {
-        let cases: [(&str, &[&str]); 12] = [
-            ("{{ a }}", &[]),
-            ("{{ a | default('x') }}", &["a"]),
-            ("{{ a.b.c | d('x') }}", &[]),
-            ("{{ (a or b) | default('x') }}", &["b"]),
-            ("{{ a['b'] | default(c) }}", &[]),
-            ("{% if a is defined %}{{ a }}{% endif %}", &["a"]),
-            ("{{ a is not undefined and b }}", &["a"]),
-            ("{% set a = 1 %}{{ a ~ b }}", &["a"]),
-            ("{% for a, b in c %}{{ a }}{% endfor %}", &["a", "b"]),
-            ("{% for a in b | default([]) %}{% endfor %}", &["a", "b"]),
-            ("{% with a = b %}{{ a }}{% endwith %}", &["a"]),
-            ("{% macro f(a, b) %}{{ a }}{% endmacro %}", &["a", "b", "f"]),
+    fn what_is_needed_is_told_by_its_place() {
+        let cases: [(&str, Option<&str>); 11] = [
+            ("{{ a }}", Some("a")),
+            ("{{ a | default('x') }}", None),
+            ("{{ a.b.c | d('x') }}", None),
+            ("{{ a | default(b) }}", Some("b")),
+            ("{{ a | default('x') }} {{ a }}", Some("a")),
+            ("{{ a is not undefined and b }}", Some("b")),
+            ("{% set a = 1 %}{{ a ~ b }}", Some("b")),
+            ("{% for a, b in c %}{{ a }}{% endfor %}", Some("c")),
+            ("{% for a in b | default([]) %}{% endfor %}", None),
+            ("{% with a = b %}{{ a }}{% endwith %}", Some("b")),
+            ("{% macro f(a, b) %}{{ a }}{% endmacro %}", None),
         ];
         for (text, expected) in cases {
-            let guarded = Code::of_template(text).guarded();
-            assert_eq!(guarded.into_iter().collect::<Vec<_>>(), expected, "{text}");
+            let needed = Code::of_template(text).needed(|_| true).map(|word| word.word);
+            assert_eq!(needed, expected, "{text}");
         }
     }
 

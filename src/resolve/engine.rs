@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior};
+use minijinja_contrib::pycompat::unknown_method_callback;
 use regex::Regex;
 
 use super::frame::Frame;
@@ -25,8 +26,9 @@ const FUEL: u64 = 5_000_000;
 pub(super) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
-    environment.set_syntax(syntax.expect("the default delimiters are valid"));
+    environment.set_syntax(syntax());
+    // The methods that texts, lists and mappings have in Python, and so in Ansible.
+    environment.set_unknown_method_callback(unknown_method_callback);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     // Debug mode copies the source into every error; ranges come without it.
     environment.set_debug(false);
@@ -49,6 +51,12 @@ pub(super) fn environment() -> Environment<'static> {
     environment.add_function("file", file);
     environment.add_function("vault", super::vault::vault);
     environment
+}
+
+/// Where code begins and ends.
+pub(super) fn syntax() -> SyntaxConfig {
+    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
+    syntax.expect("the default delimiters are valid")
 }
 
 fn failed(message: String) -> Error {

@@ -100,15 +100,44 @@ pub enum ResolveError {
         /// What to do.
         help: String,
     },
-    /// A template uses a filter or a test that the language does not have.
-    #[error("there is no {what} `{name}`")]
+    /// A template uses a filter that the language does not have.
+    #[error("there is no filter `{name}`")]
     #[diagnostic(code(resolve::unknown_filter), help("{help}"))]
-    UnknownTool {
-        /// `filter` or `test`.
-        what: &'static str,
+    UnknownFilter {
         /// Its name.
         name: String,
         /// A suggestion.
+        help: String,
+    },
+    /// A template uses a test that the language does not have.
+    #[error("there is no test `{name}`")]
+    #[diagnostic(code(resolve::unknown_test), help("{help}"))]
+    UnknownTest {
+        /// Its name.
+        name: String,
+        /// A suggestion.
+        help: String,
+    },
+    /// A template calls a function that the language does not have.
+    #[error("there is no function `{name}`")]
+    #[diagnostic(code(resolve::unknown_function), help("{help}"))]
+    UnknownFunction {
+        /// Its name.
+        name: String,
+        /// A suggestion.
+        help: String,
+    },
+    /// A template calls a method that a value does not have.
+    #[error("`{value}` is {kind}, which has no method `{name}`")]
+    #[diagnostic(code(resolve::unknown_method), help("{help}"))]
+    UnknownMethod {
+        /// The value, as written.
+        value: String,
+        /// What it is.
+        kind: &'static str,
+        /// The method.
+        name: String,
+        /// What to write instead.
         help: String,
     },
     /// A variable's value has a tag that says what sshoal cannot do.
@@ -127,14 +156,21 @@ pub enum ResolveError {
     },
     /// A template failed while it was rendered.
     #[error("the template fails: {message}")]
-    #[diagnostic(code(resolve::template))]
+    #[diagnostic(code(resolve::template), help("{help}"))]
     Template {
         /// What minijinja said.
         message: String,
+        /// What to do.
+        help: String,
     },
     /// A template gave a value of the wrong type.
     #[error("{what} must be {expected}, but the template gives {found}")]
-    #[diagnostic(code(resolve::template_type))]
+    #[diagnostic(
+        code(resolve::template_type),
+        help(
+            "look at what the names in the template stand for; filters such as `int`, `string` and `bool` change the type"
+        )
+    )]
     TemplateType {
         /// The key, in backticks.
         what: String,

@@ -1,26 +1,25 @@
 //! What is wrong with a template, and where: from what minijinja says, and from
 //! the code itself.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use minijinja::{Error, ErrorKind};
 
-use super::advice::{FIELDS, field_advice, parts_advice, syntax_advice};
+use super::advice::{failure_advice, syntax_advice};
 use super::code::{Code, Word};
 use super::error::ResolveError;
 use super::frame::Frame;
 use super::lexer::unclosed;
-use super::render::{TOO_LONG, bare};
+use super::render::TOO_LONG;
+use super::soften::Softened;
 use super::tools::{FILTER, TEST};
 use crate::diagnostic::Problem;
-use crate::load::playbook::Condition;
 use crate::load::source::Span;
 
 /// A template and where it stands.
 pub(super) struct Rendering<'t> {
-    /// The part of `text` that minijinja sees.
+    /// The part of `text` that is code.
     pub(super) code: &'t str,
     /// The whole value.
     pub(super) text: &'t str,
@@ -28,9 +27,35 @@ pub(super) struct Rendering<'t> {
     pub(super) span: Option<Span>,
     /// Whether `code` is an expression rather than a template.
     pub(super) is_expression: bool,
+    /// The code as minijinja sees it, where that is not `code`.
+    softened: Option<Softened>,
 }
 
 impl<'t> Rendering<'t> {
+    pub(super) fn new(
+        code: &'t str,
+        text: &'t str,
+        span: Option<Span>,
+        is_expression: bool,
+    ) -> Self {
+        let softened = Softened::of(code, is_expression);
+        Self { code, text, span, is_expression, softened }
+    }
+
+    /// What minijinja is to compile.
+    pub(super) fn source(&self) -> &str {
+        self.softened.as_ref().map_or(self.code, |softened| &softened.text)
+    }
+
+    /// A place that minijinja names, as a place in `code`.
+    fn place(&self, range: Range<usize>) -> Option<Range<usize>> {
+        let range = match &self.softened {
+            Some(softened) => softened.original(range),
+            None => range,
+        };
+        self.code.get(range.clone()).map(|_| range)
+    }
+
     pub(super) fn parsed(&self) -> Code<'t> {
         match self.is_expression {
             true => Code::of_expression(self.code),
@@ -43,7 +68,7 @@ impl Frame {
     /// An error that minijinja reports.
     pub(super) fn problem(self: &Arc<Self>, error: &Error, rendering: &Rendering<'_>) -> Problem {
         let code = rendering.code;
-        let range = error.range().filter(|range| code.get(range.clone()).is_some());
+        let range = error.range().and_then(|range| rendering.place(range));
         let message = innermost(error);
         match error.kind() {
             ErrorKind::UndefinedError => self.undefined(range.unwrap_or(0..code.len()), rendering),
@@ -90,8 +115,13 @@ impl Frame {
             _ if message.contains("undefined") => {
                 self.undefined(range.unwrap_or(0..code.len()), rendering)
             }
-            _ => {
-                let error = ResolveError::Template { message };
+            ErrorKind::UnknownFunction => {
+                let name = message.split(' ').next().unwrap_or_default();
+                Problem::new(self.unknown_function(name), self.place(range, rendering))
+            }
+            kind => {
+                let help = failure_advice(kind, &message);
+                let error = ResolveError::Template { message, help };
                 Problem::new(error, self.place(range, rendering))
             }
         }
@@ -111,12 +141,7 @@ impl Frame {
             false => Code::of_template(within),
         };
         let shifted = |part: Range<usize>| range.start + part.start..range.start + part.end;
-        let guarded = code.guarded();
-        let globals = &self.scope.world.environment;
-        let is_global = |name: &str| globals.globals().any(|(global, _)| global == name);
-        let unknown =
-            code.find(|name| !self.knows(name) && !guarded.contains(name) && !is_global(name));
-        if let Some(word) = unknown {
+        if let Some(word) = code.needed(|name| self.expected(name).is_none()) {
             let help = self.advice(word.word);
             let place = self.place(Some(shifted(word.range)), rendering);
             return Problem::new(
@@ -138,27 +163,6 @@ impl Frame {
         Problem::new(ResolveError::Undefined { name, help }, self.place(Some(range), rendering))
     }
 
-    /// What to do about a name that nothing defines.
-    fn advice(&self, name: &str) -> String {
-        if let Some(advice) = self.scope.advice {
-            return advice.replace("NAME", name);
-        }
-        if self.scope.registers.contains(name) {
-            return format!(
-                "a task registers `{name}`, but none that runs before this one: move that task up"
-            );
-        }
-        if self.scope.world.is_defined_somewhere(name) {
-            return format!(
-                "other hosts of the inventory have it: define it for these too, or give a default: `{{{{ {name} | default('…') }}}}`"
-            );
-        }
-        match self.suggest(name) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("define it, or give a default: `{{{{ {name} | default('…') }}}}`"),
-        }
-    }
-
     /// The first of `parts` that the value of `name` does not have.
     fn missing_part(
         self: &Arc<Self>,
@@ -174,69 +178,40 @@ impl Frame {
             if inner.is_none() {
                 let shown: Vec<&str> =
                     [name].into_iter().chain(&parts[..index]).map(|word| word.word).collect();
-                return Some((index, parts_advice(&shown.join("."), &outer, part.word)));
+                return Some((index, self.lacks(&shown.join("."), &outer, part.word)));
             }
             value = inner;
         }
         None
     }
 
-    /// What is certainly wrong with code that has to wait for a result: names that
-    /// will not be there either, fields that no result has, unknown filters.
-    pub(super) fn foresee(
-        self: &Arc<Self>,
-        names: &HashSet<String>,
+    /// The filters and tests of code that the language does not have, but for those
+    /// that `told` tells already.
+    pub(super) fn unknown_tools(
+        &self,
         rendering: &Rendering<'_>,
-    ) -> Option<Problem> {
+        told: &[Problem],
+    ) -> Vec<Problem> {
         let code = rendering.parsed();
-        let guarded = code.guarded();
         let environment = &self.scope.world.environment;
-        let is_global = |name: &str| environment.globals().any(|(global, _)| global == name);
-        let mut missing: Vec<(Range<usize>, &str)> = names
-            .iter()
-            .map(String::as_str)
-            .filter(|name| !self.knows(name) && !guarded.contains(name) && !is_global(name))
-            .filter_map(|name| Some((code.first(name)?, name)))
-            .collect();
-        missing.sort_by_key(|(range, _)| range.start);
-        if let Some((range, name)) = missing.into_iter().next() {
-            let error = ResolveError::Undefined { name: name.to_owned(), help: self.advice(name) };
-            return Some(Problem::new(error, self.place(Some(range), rendering)));
-        }
-        for (name, parts) in code.chains() {
-            let is_result = self.pending.contains(name.word) && names.contains(name.word);
-            if !is_result {
-                continue;
-            }
-            let field = &parts[0];
-            if !FIELDS.contains(&field.word) {
-                let help = field_advice(field.word);
-                let chain = name.range.start..field.range.end;
-                let shown = rendering.code[chain.clone()].to_owned();
-                let place = self.place(Some(chain), rendering);
-                return Some(Problem::new(ResolveError::Undefined { name: shown, help }, place));
+        let mut problems = Vec::new();
+        for (kind, words) in [(FILTER, code.filters()), (TEST, code.tests())] {
+            for word in words.into_iter().filter(|word| !kind.has(environment, word.word)) {
+                let place = self.place(Some(word.range), rendering);
+                if told.iter().all(|other| other.span() != place) {
+                    problems.push(Problem::new(kind.unknown(environment, word.word), place));
+                }
             }
         }
-        [(FILTER, code.filters()), (TEST, code.tests())].into_iter().find_map(|(kind, words)| {
-            let word = words.into_iter().find(|word| !kind.has(environment, word.word))?;
-            let place = self.place(Some(word.range), rendering);
-            Some(Problem::new(kind.unknown(environment, word.word), place))
-        })
-    }
-
-    /// The names that a condition asks for before it relies on them.
-    pub fn asked_for(condition: &Condition) -> Vec<String> {
-        match condition {
-            Condition::Constant(_) => Vec::new(),
-            Condition::Expression(text) => {
-                let guarded = Code::of_expression(bare(text)).guarded();
-                guarded.into_iter().map(str::to_owned).collect()
-            }
-        }
+        problems
     }
 
     /// The place of a part of the code in the source.
-    fn place(&self, range: Option<Range<usize>>, rendering: &Rendering<'_>) -> Option<Span> {
+    pub(super) fn place(
+        &self,
+        range: Option<Range<usize>>,
+        rendering: &Rendering<'_>,
+    ) -> Option<Span> {
         let Rendering { code, text, span, .. } = rendering;
         let span = (*span)?;
         let Some(range) = range else { return Some(span) };

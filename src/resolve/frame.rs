@@ -16,26 +16,26 @@ use super::engine::FRAME;
 use super::lazy::HostVars;
 use super::render::Pending;
 use super::scope::Scope;
+use super::shape::Shape;
 use super::taint::Trace;
 use crate::credential::vault::VaultError;
 use crate::diagnostic::Problem;
 use crate::event::HostName;
-use crate::load::decode::nearest;
 use crate::load::layer::Layer;
-use crate::load::source::FileId;
+use crate::load::source::{FileId, Span};
 
 /// What templates see: looking a name up in it renders the variable behind it.
 pub struct Frame {
     pub(super) scope: Arc<Scope>,
     /// The task's own variables.
     task: Option<Arc<Layer>>,
-    item: Option<Value>,
+    pub(super) item: Option<Value>,
     /// Names that an earlier task registers, without a result so far.
     pub(super) pending: Arc<BTreeSet<Arc<str>>>,
-    /// Names that may turn out to be there once pending ones are known.
-    maybe: BTreeSet<String>,
+    /// The item of a loop over what is not there yet, as far as it is known.
+    pub(super) coming: Option<Shape>,
     /// Results so far, by name.
-    registered: Arc<BTreeMap<Arc<str>, Value>>,
+    pub(super) registered: Arc<BTreeMap<Arc<str>, Value>>,
     state: SharedState,
 }
 
@@ -74,7 +74,7 @@ impl Frame {
             task,
             item: None,
             pending,
-            maybe: BTreeSet::new(),
+            coming: None,
             registered: Arc::new(registered),
             state: SharedState::default(),
         })
@@ -99,7 +99,7 @@ impl Frame {
             task: self.task.clone(),
             item: self.item.clone(),
             pending: Arc::clone(&self.pending),
-            maybe: self.maybe.clone(),
+            coming: self.coming.clone(),
             registered: Arc::clone(&self.registered),
             // Values that render when they are read report to where they come from.
             state: Arc::clone(&self.state),
@@ -112,12 +112,12 @@ impl Frame {
         Arc::new(Self { item: Some(item), ..self.copy() })
     }
 
-    /// The same frame, in which names that are not defined may yet turn out to be.
+    /// The same frame for the items of a loop over what is not there yet: `items` is
+    /// the template that will give it, where it is one.
     #[must_use]
-    pub fn with_maybe(&self, names: impl IntoIterator<Item = String>) -> Arc<Self> {
-        let mut frame = self.copy();
-        frame.maybe.extend(names);
-        Arc::new(frame)
+    pub fn with_coming_item(self: &Arc<Self>, items: Option<(&str, Option<Span>)>) -> Arc<Self> {
+        let shape = items.map_or(Shape::Any, |(text, span)| self.shape_of(text, span).each());
+        Arc::new(Self { coming: Some(shape), ..self.copy() })
     }
 
     /// The same frame, in which a name stands for a result that is not there yet.
@@ -135,12 +135,6 @@ impl Frame {
     #[must_use]
     pub fn item(&self) -> Option<&Value> {
         self.item.as_ref()
-    }
-
-    /// Whether a name is one of those that may turn out to be there.
-    #[must_use]
-    pub fn is_maybe(&self, name: &str) -> bool {
-        self.maybe.contains(name)
     }
 
     /// The scope that it looks into.
@@ -196,34 +190,8 @@ impl Frame {
         state.missing.drain(at..).next_back().map(|(_, error)| error)
     }
 
-    fn layers(&self) -> impl Iterator<Item = &Arc<Layer>> {
+    pub(super) fn layers(&self) -> impl Iterator<Item = &Arc<Layer>> {
         self.task.iter().chain(self.scope.downwards())
-    }
-
-    /// The known name that most resembles another.
-    pub(super) fn suggest(&self, name: &str) -> Option<String> {
-        let count = self.layers().map(|layer| layer.vars.0.len()).sum();
-        if !self.scope.world.may_compare(count) {
-            return None;
-        }
-        let names: BTreeSet<&str> = self
-            .layers()
-            .flat_map(|layer| layer.vars.0.keys().map(String::as_str))
-            .chain(self.registered.keys().map(|name| &**name))
-            .chain(self.pending.iter().map(|name| &**name))
-            .chain(MAGIC.into_iter().filter(|name| *name != "item" || self.item.is_some()))
-            .collect();
-        nearest(name, names).map(str::to_owned)
-    }
-
-    /// Whether a name means anything here, now or later.
-    #[must_use]
-    pub fn knows(&self, name: &str) -> bool {
-        MAGIC.contains(&name) && (name != "item" || self.item.is_some())
-            || self.registered.contains_key(name)
-            || self.pending.contains(name)
-            || self.maybe.contains(name)
-            || self.layers().any(|layer| layer.vars.0.contains_key(name))
     }
 
     pub(super) fn lookup(self: &Arc<Self>, name: &str) -> Option<Value> {
@@ -262,7 +230,10 @@ impl Frame {
         let mut layers = self.task.iter().chain(self.scope.layers.iter().rev());
         match layers.find_map(|layer| layer.get(name)) {
             Some(node) => Some(self.variable(name, node)),
-            None => self.maybe.contains(name).then(|| self.wait_for(name)),
+            None if name == "item" && self.coming.is_some() => Some(self.wait_for(name)),
+            // A file of variables that cannot be read may have defined it.
+            None if self.scope.is_incomplete && !self.is_global(name) => Some(self.wait_for(name)),
+            None => None,
         }
     }
 
@@ -271,10 +242,6 @@ impl Frame {
         poison("not known yet")
     }
 }
-
-/// The names that are always there; `item` within a loop.
-const MAGIC: [&str; 7] =
-    ["inventory_hostname", "groups", "group_names", "hostvars", "play_hosts", "run_id", "item"];
 
 /// A value that ends the rendering which touches it.
 pub(super) fn poison(why: &'static str) -> Value {

@@ -7,21 +7,28 @@ mod convert;
 mod engine;
 mod error;
 mod fault;
+mod foresee;
+mod form;
 pub mod frame;
 pub mod inventory;
 mod lazy;
 mod lexer;
-pub mod names;
+mod names;
 pub mod pattern;
 pub mod render;
 pub mod scope;
+mod shape;
+mod soften;
+mod syntax;
 pub mod taint;
 mod tools;
+pub mod uses;
 mod variable;
 mod vault;
 
 pub use convert::{FromValue, describe};
 pub use error::ResolveError;
+pub use names::is_reserved;
 
 /// Whether an expression without braces mentions any variable.
 #[must_use]

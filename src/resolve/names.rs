@@ -1,41 +1,154 @@
-//! The variables that expressions and templates use.
+//! What names mean to a frame, and what to say about those that mean nothing.
 
 use std::collections::BTreeSet;
 
-use minijinja::Environment;
+use minijinja::value::{Value, ValueKind};
 
-use super::render::bare;
+use super::advice::{function_advice, parts_advice};
+use super::error::ResolveError;
+use super::frame::Frame;
+use super::lazy::HostVars;
+use super::shape::Shape;
+use crate::load::decode::nearest;
 
-/// The variables that an expression uses, such as a `when`; none where it is no
-/// expression.
+/// The names that are always there; `item` within a loop.
+const MAGIC: [&str; 7] =
+    ["inventory_hostname", "groups", "group_names", "hostvars", "play_hosts", "run_id", "item"];
+
+/// Whether no task may give a result or a variable this name.
 #[must_use]
-pub fn of_expression(text: &str) -> BTreeSet<String> {
-    let environment = Environment::empty();
-    let compiled = environment.compile_expression(bare(text));
-    let names = compiled.map(|expression| expression.undeclared_variables(false));
-    names.into_iter().flatten().collect()
+pub fn is_reserved(name: &str) -> bool {
+    MAGIC.contains(&name)
 }
 
-/// The variables that a template uses; none where it is no template.
-#[must_use]
-pub fn of_template(text: &str) -> BTreeSet<String> {
-    let environment = Environment::empty();
-    let compiled = environment.template_from_str(text);
-    let names = compiled.map(|template| template.undeclared_variables(false));
-    names.into_iter().flatten().collect()
-}
+impl Frame {
+    /// The known name that most resembles another.
+    pub(super) fn suggest(&self, name: &str) -> Option<String> {
+        let count = self.layers().map(|layer| layer.vars.0.len()).sum();
+        if !self.scope.world.may_compare(count) {
+            return None;
+        }
+        let names: BTreeSet<&str> = self
+            .layers()
+            .flat_map(|layer| layer.vars.0.keys().map(String::as_str))
+            .chain(self.registered.keys().map(|name| &**name))
+            .chain(self.pending.iter().map(|name| &**name))
+            .chain(MAGIC.into_iter().filter(|name| *name != "item" || self.item.is_some()))
+            .collect();
+        nearest(name, names).map(str::to_owned)
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Whether a name means anything here, now or later.
+    #[must_use]
+    pub fn knows(&self, name: &str) -> bool {
+        MAGIC.contains(&name) && (name != "item" || self.item.is_some())
+            || self.registered.contains_key(name)
+            || self.pending.contains(name)
+            || name == "item" && self.coming.is_some()
+            || self.layers().any(|layer| layer.vars.0.contains_key(name))
+    }
 
-    #[test]
-    fn names_are_those_that_are_looked_up() {
-        let names = |names: BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(" ");
-        assert_eq!(names(of_expression("a.b == 'c' and d | unheard(of=e) is odd")), "a d e");
-        assert_eq!(names(of_expression("{{ a }}")), "a");
-        assert_eq!(names(of_expression("a b")), "");
-        let template = "{% for x in list %}{{ x }} {{ y }} word{% endfor %}{# z #}";
-        assert_eq!(names(of_template(template)), "list y");
+    /// Whether the language itself has a function of this name.
+    pub(super) fn is_global(&self, name: &str) -> bool {
+        self.scope.world.environment.globals().any(|(global, _)| global == name)
+    }
+
+    /// What is known of the value of a name that cannot be looked up yet; `None` for
+    /// a name that nothing defines.
+    pub(super) fn expected(&self, name: &str) -> Option<Shape> {
+        let is_set = |name| self.layers().any(|layer| layer.vars.0.contains_key(name));
+        if self.pending.contains(name) && !self.registered.contains_key(name) {
+            return Some(Shape::Result);
+        }
+        if name == "item" && self.item.is_none() && !is_set(name) {
+            return self.coming.clone();
+        }
+        let is_something = self.knows(name) || self.scope.is_incomplete || self.is_global(name);
+        is_something.then_some(Shape::Any)
+    }
+
+    /// What to do about a name that nothing defines.
+    pub(super) fn advice(&self, name: &str) -> String {
+        if let Some(advice) = self.scope.advice {
+            return advice.replace("NAME", name);
+        }
+        if self.scope.registers.contains(name) {
+            return format!(
+                "a task registers `{name}`, but none that runs before this one: move that task up"
+            );
+        }
+        if self.scope.world.is_defined_somewhere(name) {
+            return format!(
+                "other hosts of the inventory have it: define it for these too, or give a default: `{{{{ {name} | default('…') }}}}`"
+            );
+        }
+        match self.suggest(name) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("define it, or give a default: `{{{{ {name} | default('…') }}}}`"),
+        }
+    }
+
+    /// What to say about a part that a value does not have.
+    pub(super) fn lacks(&self, shown: &str, outer: &Value, part: &str) -> String {
+        let inventory = &self.scope.world.inventory;
+        if outer.downcast_object_ref::<HostVars>().is_some() {
+            let near = nearest(part, inventory.hosts().map(|(name, _)| &**name));
+            return match near {
+                Some(near) => format!("did you mean `{shown}['{near}']`?"),
+                None => "`sshoal inventory graph` shows the hosts".to_owned(),
+            };
+        }
+        if let Some(other) = outer.downcast_object_ref::<Frame>() {
+            return self.lacks_of_host(shown, other, part);
+        }
+        if outer.kind() == ValueKind::Map {
+            return parts_advice(shown, outer, part);
+        }
+        match super::advice::method_advice(part) {
+            Some(advice) if outer.kind() == ValueKind::String => advice,
+            _ => parts_advice(shown, outer, part),
+        }
+    }
+
+    /// What to say about a variable that `hostvars` does not have of a host.
+    fn lacks_of_host(&self, shown: &str, other: &Self, part: &str) -> String {
+        let is_result = self.scope.registers.contains(part) || self.pending.contains(part);
+        if is_result || self.registered.contains_key(part) {
+            return format!(
+                "`hostvars` has what the inventory says of a host, and no results: `{part}` is known to the tasks of its own host"
+            );
+        }
+        if self.knows(part) {
+            return format!(
+                "`hostvars` has what the inventory says of a host; `{part}` is defined in the play: write `{part}` alone, or define it in the inventory"
+            );
+        }
+        let names: BTreeSet<&str> =
+            other.layers().flat_map(|layer| layer.vars.0.keys().map(String::as_str)).collect();
+        match nearest(part, names) {
+            Some(near) => format!("did you mean `{shown}.{near}`?"),
+            None => format!(
+                "the inventory has no such variable for this host: define it, or give a default: `{{{{ {shown}.{part} | default('…') }}}}`"
+            ),
+        }
+    }
+
+    /// The error for a function that the language does not have.
+    pub(super) fn unknown_function(&self, name: &str) -> ResolveError {
+        let help = match function_advice(name) {
+            Some(advice) => advice.to_owned(),
+            None => {
+                let environment = &self.scope.world.environment;
+                let known: BTreeSet<&str> = environment.globals().map(|(name, _)| name).collect();
+                match nearest(name, known.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!(
+                        "the functions are `{}`",
+                        known.into_iter().collect::<Vec<_>>().join("`, `")
+                    ),
+                }
+            }
+        };
+        ResolveError::UnknownFunction { name: name.to_owned(), help }
     }
 }

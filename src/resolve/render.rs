@@ -24,13 +24,13 @@ pub struct Pending(pub Arc<str>);
 pub enum Miss {
     /// It uses a result that is not there yet.
     Pending(Pending),
-    /// It is wrong.
-    Problem(Box<Problem>),
+    /// It is wrong, in one way or several.
+    Problems(Vec<Problem>),
 }
 
 impl From<Problem> for Miss {
     fn from(problem: Problem) -> Self {
-        Self::Problem(Box::new(problem))
+        Self::Problems(vec![problem])
     }
 }
 
@@ -78,14 +78,15 @@ impl Frame {
         let whole = between_braces(text.trim_end());
         // What stands between the outermost braces may still be two expressions
         // with text between them; then it does not compile.
-        if let Some(code) = whole
-            && let Ok(expression) = environment.compile_expression(code)
-        {
-            let rendering = Rendering { code, text, span, is_expression: true };
-            return self.run(Ok(Compiled::Expression(expression)), &rendering);
+        if let Some(code) = whole {
+            let rendering = Rendering::new(code, text, span, true);
+            if let Ok(expression) = environment.compile_expression(rendering.source()) {
+                return self.run(Ok(Compiled::Expression(expression)), &rendering);
+            }
         }
-        let rendering = Rendering { code: text, text, span, is_expression: false };
-        self.run(environment.template_from_str(text).map(Compiled::Template), &rendering)
+        let rendering = Rendering::new(text, text, span, false);
+        let template = environment.template_from_str(rendering.source());
+        self.run(template.map(Compiled::Template), &rendering)
     }
 
     /// Renders the text of a file.
@@ -94,8 +95,8 @@ impl Frame {
     /// The template is pending or wrong.
     pub fn render_file(self: &Arc<Self>, text: &str, whole: Span) -> Result<String, Miss> {
         let span = Some(Span { len: text.len(), ..whole });
-        let rendering = Rendering { code: text, text, span, is_expression: false };
-        let template = self.scope.world.environment.template_from_str(text);
+        let rendering = Rendering::new(text, text, span, false);
+        let template = self.scope.world.environment.template_from_str(rendering.source());
         let value = self.run(template.map(Compiled::Template), &rendering)?;
         Ok(value.as_str().unwrap_or_default().to_owned())
     }
@@ -114,9 +115,9 @@ impl Frame {
             Condition::Constant(value) => return Ok(*value),
             Condition::Expression(text) => text,
         };
-        let code = bare(text);
-        let expression = self.scope.world.environment.compile_expression(code);
-        let rendering = Rendering { code, text, span, is_expression: true };
+        let rendering = Rendering::new(bare(text), text, span, true);
+        let environment = &self.scope.world.environment;
+        let expression = environment.compile_expression(rendering.source());
         let value = self.run(expression.map(Compiled::Expression), &rendering)?;
         match self.is_unread() {
             true => Err(Miss::Pending(Self::unread())),
@@ -137,15 +138,20 @@ impl Frame {
         let result = self.within(file, || compiled.render(self));
         let missing = self.take_missing();
         match (self.take_reports(), result) {
-            ((_, Some(problem)), _) => Err(problem.or_at(rendering.span).into()),
+            ((_, Some(problem)), _) => {
+                Err(self.with_others(problem.or_at(rendering.span), rendering))
+            }
             // It stopped here; what stands behind is looked at without rendering.
             ((Some(pending), None), _) => {
+                let (problems, _) = self.foresee(rendering);
+                if !problems.is_empty() {
+                    return Err(Miss::Problems(problems));
+                }
                 let names = match &compiled {
                     Compiled::Expression(expression) => expression.undeclared_variables(false),
                     Compiled::Template(template) => template.undeclared_variables(false),
                 };
-                let wrong = self.foresee(&names, rendering);
-                match wrong.or_else(|| self.read_ahead(&names, rendering)) {
+                match self.read_ahead(&names, rendering) {
                     Some(problem) => Err(problem.into()),
                     None => Err(Miss::Pending(pending)),
                 }
@@ -155,15 +161,43 @@ impl Frame {
                 Ok(value)
             }
             _ if self.is_unread() => Err(Miss::Pending(Self::unread())),
-            (_, Err(error)) if error.kind() != ErrorKind::UndefinedError => {
+            (_, Err(error)) if costs_too_much(&error) => {
                 Err(self.problem(&error, rendering).into())
             }
-            (_, undefined) => Err(match (missing, undefined) {
-                (Some(missing), _) => Problem::new(missing, rendering.span).into(),
-                (None, Ok(_)) => self.undefined(0..rendering.code.len(), rendering).into(),
-                (None, Err(error)) => self.problem(&error, rendering).into(),
-            }),
+            (_, Err(error)) if error.kind() != ErrorKind::UndefinedError => {
+                Err(self.with_others(self.problem(&error, rendering), rendering))
+            }
+            (_, undefined) => {
+                let problem = match (missing, undefined) {
+                    (Some(missing), _) => Problem::new(missing, rendering.span),
+                    (None, Ok(_)) => self.undefined(0..rendering.code.len(), rendering),
+                    (None, Err(error)) => self.problem(&error, rendering),
+                };
+                Err(self.with_others(problem, rendering))
+            }
         }
+    }
+
+    /// A problem that ended a rendering, with what is wrong behind it.
+    fn with_others(self: &Arc<Self>, problem: Problem, rendering: &Rendering<'_>) -> Miss {
+        // What is wrong with a variable is told where it is rendered by itself.
+        if !self.state().stack.is_empty() {
+            return problem.into();
+        }
+        let (mut problems, _) = self.foresee(rendering);
+        // The walk through the template knows better which part of it is wrong.
+        if !problems.iter().any(|other| overlap(other.span(), problem.span())) {
+            problems.insert(0, problem);
+        }
+        Miss::Problems(problems)
+    }
+
+    /// Whether a condition cannot hold, whatever the results will be.
+    pub fn never_holds(self: &Arc<Self>, condition: &Condition, span: Option<Span>) -> bool {
+        let Condition::Expression(text) = condition else { return false };
+        let rendering = Rendering::new(bare(text), text, span, true);
+        let (_, shape) = self.foresee(&rendering);
+        shape.truth() == Some(false)
     }
 
     /// A value with the templates in its texts rendered.
@@ -173,12 +207,24 @@ impl Frame {
     pub fn tree(self: &Arc<Self>, node: &Node) -> Result<Value, Miss> {
         let result = self.node(node);
         match (result, self.take_reports()) {
-            (_, (_, Some(problem))) | (Err(Some(problem)), _) => Err(problem.into()),
+            (_, (_, Some(problem))) => Err(problem.into()),
+            (Err(Some(problems)), _) => Err(Miss::Problems(problems)),
             (_, (Some(pending), None)) => Err(Miss::Pending(pending)),
             (Ok(value), _) => Ok(value),
             (Err(None), _) => Ok(Value::UNDEFINED),
         }
     }
+}
+
+fn costs_too_much(error: &Error) -> bool {
+    [ErrorKind::OutOfFuel, ErrorKind::WriteFailure].contains(&error.kind())
+}
+
+fn overlap(one: Option<Span>, other: Option<Span>) -> bool {
+    let (Some(one), Some(other)) = (one, other) else { return one == other };
+    one.file == other.file
+        && one.start < other.start + other.len
+        && other.start < one.start + one.len
 }
 
 /// A template that is ready to be rendered.
@@ -234,7 +280,7 @@ pub(super) fn bare(text: &str) -> &str {
 
 /// What stands between the outermost braces of a text that is nothing else. The
 /// `-` and `+` of `{{- name -}}` trim blanks; they are no part of the expression.
-fn between_braces(text: &str) -> Option<&str> {
+pub(super) fn between_braces(text: &str) -> Option<&str> {
     let inner = text.strip_prefix("{{")?.strip_suffix("}}")?;
     let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
     Some(inner.strip_suffix(['-', '+']).unwrap_or(inner))

@@ -200,6 +200,8 @@ pub struct Scope {
     pub registers: Arc<BTreeSet<Arc<str>>>,
     /// What to say to those who miss a name here, where that is special.
     pub advice: Option<&'static str>,
+    /// Whether a file of variables is missing, so that any name may be there.
+    pub is_incomplete: bool,
 }
 
 impl Scope {
@@ -215,6 +217,7 @@ impl Scope {
             play_hosts: Value::from(Vec::<String>::new()),
             registers: Arc::default(),
             advice: None,
+            is_incomplete: false,
         }
     }
 

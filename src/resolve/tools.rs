@@ -2,20 +2,19 @@
 
 use minijinja::{Environment, ErrorKind};
 
+use super::advice::tool_advice;
 use super::error::ResolveError;
 use crate::load::decode::nearest;
 
 /// A filter or a test: what stands behind `|` or `is`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tool {
-    what: &'static str,
     before: &'static str,
     unknown: ErrorKind,
     known: &'static [&'static str],
 }
 
 pub(super) const FILTER: Tool = Tool {
-    what: "filter",
     before: "|",
     unknown: ErrorKind::UnknownFilter,
     known: &[
@@ -74,12 +73,10 @@ pub(super) const FILTER: Tool = Tool {
 };
 
 pub(super) const TEST: Tool = Tool {
-    what: "test",
     before: "is",
     unknown: ErrorKind::UnknownTest,
     known: &[
         "boolean",
-        "containing",
         "defined",
         "divisibleby",
         "endingwith",
@@ -125,10 +122,19 @@ impl Tool {
     /// The error for a name that the language does not have.
     pub(super) fn unknown(self, environment: &Environment<'_>, name: &str) -> ResolveError {
         let known = self.known.iter().copied().filter(|known| self.has(environment, known));
-        let help = match nearest(name, known) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "minijinja's own are there, and `b64encode`, `b64decode`, `quote`, `to_json`, `from_json`, `to_yaml`, `regex_replace`, `urlencode`".to_owned(),
+        let all = || self.known.join("`, `");
+        let help = match (tool_advice(self.before, name), nearest(name, known)) {
+            (Some(advice), _) => advice.to_owned(),
+            (None, Some(near)) => format!("did you mean `{near}`?"),
+            (None, None) if self.unknown == ErrorKind::UnknownTest => {
+                format!("the tests are `{}`", all())
+            }
+            (None, None) => "minijinja's own are there, and `b64encode`, `b64decode`, `quote`, `to_json`, `from_json`, `to_yaml`, `regex_replace`, `urlencode`".to_owned(),
         };
-        ResolveError::UnknownTool { what: self.what, name: name.to_owned(), help }
+        let name = name.to_owned();
+        match self.unknown {
+            ErrorKind::UnknownTest => ResolveError::UnknownTest { name, help },
+            _ => ResolveError::UnknownFilter { name, help },
+        }
     }
 }

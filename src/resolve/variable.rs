@@ -48,8 +48,11 @@ impl Frame {
         }
         let rendered = self.node(node);
         self.state().stack.pop();
-        rendered.unwrap_or_else(|problem| match problem {
-            Some(problem) => self.fail(problem),
+        rendered.unwrap_or_else(|problems| match problems {
+            // One is enough to tell that the variable cannot be used.
+            Some(problems) => {
+                problems.into_iter().next().map_or(Value::UNDEFINED, |it| self.fail(it))
+            }
             None => poison("not known yet"),
         })
     }
@@ -62,7 +65,7 @@ impl Frame {
 
     /// The value of a node with its templates rendered; `Err(None)` when it is
     /// pending, which the state then tells.
-    pub(super) fn node(self: &Arc<Self>, node: &Node) -> Result<Value, Option<Problem>> {
+    pub(super) fn node(self: &Arc<Self>, node: &Node) -> Result<Value, Option<Vec<Problem>>> {
         match &node.kind {
             Kind::Text(text, _) if is_template(text) => match self.evaluate(text, node.span) {
                 Ok(value) => Ok(value),
@@ -70,7 +73,7 @@ impl Frame {
                     self.state().pending.get_or_insert(pending);
                     Err(None)
                 }
-                Err(Miss::Problem(problem)) => Err(Some(*problem)),
+                Err(Miss::Problems(problems)) => Err(Some(problems)),
             },
             Kind::List(items) => {
                 let items: Result<Vec<Value>, _> =

@@ -27,7 +27,7 @@ impl Of<'_> {
             Some(Items::List(items)) => {
                 items.into_iter().map(|item| frame.with_item(item)).collect()
             }
-            None => vec![frame.with_maybe(["item".to_owned()])],
+            None => vec![task.with_coming_item(&frame)],
         };
         // What hangs on the item hangs on what there is to loop over.
         let items = looped.pending.first().map(|name| (self.after)(name));
@@ -43,8 +43,7 @@ impl Of<'_> {
                 Some(true) => Some(self.turn(task, frame, None, &after)),
                 None => {
                     let name = undecided.pending.first().map_or("", |name| name);
-                    let frame = frame.with_maybe(task.asked_for());
-                    Some(self.turn(task, &frame, Some(after(name)), &after))
+                    Some(self.turn(task, frame, Some(after(name)), &after))
                 }
             }
         };

@@ -78,7 +78,7 @@ impl Sketch<'_> {
             Ok(value) => serde_json::to_value(&value).unwrap_or_default(),
             Err(Miss::Pending(name)) => json!((self.after)(&name.0)),
             // What is wrong has been told; what is left hangs on something unknown.
-            Err(Miss::Problem(_)) => json!((self.after)("")),
+            Err(Miss::Problems(_)) => json!((self.after)("")),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::plan::model::Conduct;
 use crate::plan::spec::Action;
 use crate::plan::task::HostTask;
 use crate::resolve::frame::Frame;
-use crate::resolve::names;
+use crate::resolve::uses;
 
 /// The values of what a task's conditions and its template look up, as far as they
 /// are known. Results are not among them: requests register their own.
@@ -46,7 +46,7 @@ pub(super) fn of(
         && spec.content.is_some()
         && let Some(text) = template_text(frame, &spec.local_path)
     {
-        used.extend(names::of_template(&text));
+        used.extend(uses::of_template(&text));
     }
     let mut vars = Map::new();
     for name in used {
@@ -65,7 +65,7 @@ pub(super) fn of(
 fn of_conditions(at: &At<OneOrMany<Condition>>) -> BTreeSet<String> {
     let names = at.each().into_iter().map(|at| match &at.value {
         Condition::Constant(_) => BTreeSet::new(),
-        Condition::Expression(text) => names::of_expression(text),
+        Condition::Expression(text) => uses::of_expression(text),
     });
     names.flatten().collect()
 }

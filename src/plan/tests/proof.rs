@@ -21,10 +21,71 @@ fn what_will_fail_is_an_error_even_where_a_result_is_waited_for() {
         ),
         ("- command: \"{{ r.stdout }}\"", "undefined variable `r.stdout`"),
         (
-            "- command: \"{{ nowhere.a | default('x') }}{{ r.output }}\"",
+            "- command: \"{{ nowhere.a | default('x') }}{{ r.output }}{{ nowhere.a }}\"",
             "undefined variable `nowhere`",
         ),
-        ("- command: \"{{ r.stdout.a | default('x') }}\"", "undefined variable `r.stdout`"),
+        ("- command: \"{{ r.output.nomethod() }}\"", "has no method `nomethod`"),
+        ("- command: \"{{ r.output.strip }}\"", "undefined variable `r.output.strip`"),
+        ("- command: \"{{ r.startswith('5.') }}\"", "has no method `startswith`"),
+        ("- command: \"{{ r.output }} {{ a | default('x') }} {{ a }}\"", "undefined variable `a`"),
+        ("- command: \"{{ a }}\"\n  when: r.ok and a is not defined", "undefined variable `a`"),
+        ("- command: \"{{ a }}\"\n  when: r.ok or a is defined", "undefined variable `a`"),
+        (
+            "- command: \"{% if r.ok or a is defined %}{{ a }}{% endif %}\"",
+            "undefined variable `a`",
+        ),
+        ("- command: \"{% for a in r.results %}{% endfor %}{{ a }}\"", "undefined variable `a`"),
+        ("- command: \"{% with a = r.output %}{% endwith %}{{ a }}\"", "undefined variable `a`"),
+        (
+            "- command: \"{% for h in r.results %}{{ loop.index }}{% endfor %}{{ loop.index }}\"",
+            "undefined variable `loop`",
+        ),
+        (
+            "- command: \"{% macro m(a) %}{{ a }}{{ nowhere }}{% endmacro %}{{ m(r.output) }}\"",
+            "undefined variable `nowhere`",
+        ),
+        (
+            "- command: \"{{ r.output }} {{ groups.nogroup }}\"",
+            "undefined variable `groups.nogroup`",
+        ),
+        (
+            "- command: \"{{ r.output }} {{ site.prot }}\"\n  vars: { site: { port: 1 } }",
+            "undefined variable `site.prot`",
+        ),
+        (
+            "- command: \"{{ r.output }} {{ hostvars['web-99'].x }}\"",
+            "undefined variable `hostvars['web-99']`",
+        ),
+        (
+            "- command: \"{{ r.output }} {{ hostvars['web-02'].only_here }}\"",
+            "undefined variable `hostvars['web-02'].only_here`",
+        ),
+        ("- command: \"{{ r['stdout'] }}\"", "undefined variable `r['stdout']`"),
+        ("- command: \"{{ r.results[0].stdout }}\"", "undefined variable `r.results[0].stdout`"),
+        (
+            "- command: \"{{ r.results | map(attribute='stdout') | join }}\"",
+            "undefined variable `stdout`",
+        ),
+        ("- command: \"{{ r.ok.bar }}\"", "undefined variable `r.ok.bar`"),
+        ("- command: \"{{ r.results.output }}\"", "undefined variable `r.results.output`"),
+        (
+            "- command: \"{{ item.rc }}\"\n  loop: \"{{ r.results }}\"",
+            "undefined variable `item.rc`",
+        ),
+        (
+            "- command: \"{{ item }}\"\n  loop: \"{{ r.results }}\"\n  when: item.rc == 0",
+            "undefined variable `item.rc`",
+        ),
+        (
+            "- name: on {{ item.rc }}\n  command: x\n  loop: \"{{ r.results }}\"",
+            "undefined variable `item.rc`",
+        ),
+        ("- command: \"{% set x = r %}{{ x.rc }}\"", "undefined variable `x.rc`"),
+        (
+            "- command: \"{{ r.output }}{{ lookup('env', 'HOME') }}\"",
+            "there is no function `lookup`",
+        ),
+        ("- command: x\n  register: own\n  until: own.stdout is defined", "can never hold"),
         ("- command: \"{{ r.output | nofilter }}\"", "there is no filter `nofilter`"),
         ("- command: x\n  when: r.output is notest", "there is no test `notest`"),
         ("- command: x\n  when: r.ok and nowhere", "undefined variable `nowhere`"),
@@ -79,13 +140,36 @@ fn what_may_be_fine_is_no_error() {
         "- command: \"{% for k, v in r | items if v %}{{ loop.index }}{{ k }}{{ v }}{% endfor %}\"",
         "- command: \"{% for r in [{'anything': 1}] %}{{ r.anything }}{% endfor %}\"",
         "- command: \"{{ range(3) | list }}{{ r.output }}{{ dict(a=r.ok).a }}\"",
-        "- command: \"{{ r.results[0].whatever }}{{ r.output.strip }}\"",
+        "- command: \"{{ r.results[0].command }}{{ r.results[-1].transfer.sha256 }}\"",
+        "- command: \"{{ r.output.strip() }}{{ r.output.split(':')[3].x }}\"",
+        "- command: x\n  when: r.output.startswith('5.')",
+        "- command: \"{{ nowhere.a.b | default('x') }}{{ r.stdout.a | default('x') }}\"",
+        "- command: \"{{ r.stdout | default(r.output) | upper }}{{ r.rc is defined }}\"",
+        "- command: \"{{ hostvars['nohost'].foo | default('') }}{{ r.output }}\"",
+        "- command: \"{{ nowhere }}\"\n  when: r.ok and nowhere.a.b is defined",
+        "- command: \"{% if r.ok and nowhere is defined %}{{ nowhere }}{% endif %}\"",
+        "- command: \"{% if nowhere is not defined or r.ok %}x{% else %}{{ nowhere }}{% endif %}\"",
+        "- command: \"{{ nowhere if r.ok and nowhere is defined else 'x' }}\"",
+        "- command: \"{% if inventory_hostname == 'web-01' %}{{ only_here }}{% endif %}{{ r.output }}\"",
+        "- command: \"{% for x in [] %}{{ nowhere }}{% endfor %}{{ r.output }}\"",
+        "- command: \"{% for h in groups.web %}{{ hostvars[h].only_here | default(r.output) }}{% endfor %}\"",
+        "- command: \"{% for h in play_hosts if hostvars[h].only_here is defined %}{{ hostvars[h].only_here }}{{ r.ok }}{% endfor %}\"",
+        "- command: \"{% set x = r.output %}{% for i in [1] %}{% set x = i %}{% endfor %}{{ x }}\"",
+        "- command: \"{% macro m(a) %}{{ a }}{{ nowhere }}{% endmacro %}{{ r.output }}\"",
+        "- command: \"{% macro m(a) %}{{ caller() }}{% endmacro %}{% call m(1) %}{{ r.output }}{% endcall %}\"",
+        "- command: \"{% set x %}{{ r.output }}{% endset %}{{ x.strip() }}{% filter upper %}{{ r.error }}{% endfilter %}\"",
+        "- command: \"{{ r.results | map(attribute='output') | join(',') }}{{ (r.results | selectattr('failed') | list)[0].item.any }}\"",
+        "- command: \"{{ r.get('output') }}{{ r.results | length }}{{ r.results[0]['exit_status'] }}\"",
+        "- command: \"{% for line in r.output | lines %}{{ line.a }}{% endfor %}{{ r.output[1:] }}\"",
+        "- command: \"{{ (r.ok and 'a' or 'b').upper() }}{{ namespace(a=r.ok).a }}\"",
+        "- command: \"{{ item.a.b }}\"\n  loop: \"{{ r.output | from_json }}\"",
+        "- command: x\n  register: own\n  until: own.output is startingwith('x') or nowhere is defined",
         "- command: \"{{ r['output'] }}{{ 'nowhere {{ x }}' }}\"",
         "- command: \"{{ r.output }}{% raw %}{{ nowhere }}{% endraw %}{# {{ nowhere }} #}\"",
         "- command: \"{{ nowhere }}\"\n  when: [r.ok, nowhere is defined]",
         "- name: on {{ nowhere }}\n  command: \"{{ nowhere }}\"\n  when: r.ok and nowhere is defined",
         "- command: \"{{ nowhere }}\"\n  when: [nowhere is defined, r.ok]",
-        "- name: item {{ item }}\n  command: \"{{ item.name }}\"\n  loop: \"{{ r.results }}\"",
+        "- name: item {{ item }}\n  command: \"{{ item.command }}\"\n  loop: \"{{ r.results }}\"",
         "- command: \"{{ item }}\"\n  loop: \"{{ r.results }}\"\n  when: item.ok",
         "- command: \"{{ r.output | b64decode | from_json | to_yaml | quote }}\"",
         "- command: \"{{ (r.output | from_json).anything.at.all }}\"",
@@ -95,6 +179,62 @@ fn what_may_be_fine_is_no_error() {
     ] {
         let planned = behind(rest);
         assert!(planned.is_ok(), "{rest}\n{:#?}", planned.unwrap_err());
+    }
+}
+
+#[test]
+fn what_is_undefined_may_be_so_below_a_default_or_a_question_only() {
+    for fine in [
+        "{{ nginx.port | default(80) }}",
+        "{{ nginx['a'].b[0].c | d('x') }}",
+        "{{ (nginx.a).b | default(nginx.c | default('x')) }}",
+        "{{ 'x' if nginx.port is defined else nginx.port is undefined }}",
+        "{{ hostvars['nohost'].foo | default('y') }}",
+        "{% if nginx.a.b is not defined %}x{% endif %}",
+    ] {
+        let planned = tasks(&format!("- command: \"{fine}\"\n  when: nginx.port is not defined\n"));
+        assert!(planned.is_ok(), "{fine}\n{:#?}", planned.unwrap_err());
+    }
+    for (wrong, name) in [
+        ("{{ nginx.port }}", "nginx"),
+        ("{{ nginx.port | default(80) }} {{ nginx.port }}", "nginx"),
+        ("{{ nginx.port | upper | default('x') }}", "nginx"),
+        ("{{ nginx.port == 1 }}", "nginx"),
+        ("{{ nginx.port | default(nowhere) }}", "nowhere"),
+        ("{{ a.b | default('x') ~ c.d | default('y') ~ nowhere }}", "nowhere"),
+    ] {
+        let errors = tasks(&format!("- command: \"{wrong}\"\n")).unwrap_err();
+        assert!(errors[0].contains(&format!("undefined variable `{name}`")), "{wrong}: {errors:?}");
+    }
+}
+
+#[test]
+fn python_methods_work_now_and_later() {
+    let planned = tasks("- command: a\n  register: r\n- command: \"{{ ' x '.strip() }}{{ 'a-b'.split('-')[1] }}\"\n- command: \"{{ r.output.strip().upper() }}\"\n  when: r.output.startswith('5.')\n").unwrap();
+    let lane = lane(&planned, "web-01");
+    assert_eq!(commands(&steps(&lane.tasks[1])[0]), ["xb"]);
+    assert_eq!(resolve(&lane.tasks[2], &[("r", result("5.x "))]).unwrap(), [["5.X"]]);
+    assert!(resolve(&lane.tasks[2], &[("r", result("6"))]).unwrap().is_empty());
+}
+
+#[test]
+fn all_that_is_wrong_with_one_template_is_told() {
+    let errors = tasks(
+        "- command: \"{{ one }} {{ two ~ three }} {{ 'a' | nofilter }} {{ groups.none }}\"\n",
+    )
+    .unwrap_err();
+    let names: Vec<&str> = errors.iter().filter_map(|error| error.split('`').nth(1)).collect();
+    assert_eq!(names, ["one", "two", "three", "nofilter", "groups.none"]);
+}
+
+#[test]
+fn an_error_in_a_loop_does_not_hide_the_others() {
+    let errors = tasks(
+        "- name: on {{ five }}\n  command: \"{{ one }} {{ item }}\"\n  loop: \"{{ two }}\"\n  when: three\n  notify: \"{{ four }}\"\n",
+    )
+    .unwrap_err();
+    for name in ["one", "two", "three", "four"] {
+        assert!(errors.iter().any(|error| error.contains(&format!("`{name}`"))), "{errors:#?}");
     }
 }
 

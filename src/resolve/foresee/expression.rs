@@ -1,0 +1,245 @@
+//! What is known of an expression's value, and what is wrong with it.
+
+use minijinja::ErrorKind;
+use minijinja::machinery::ast::{self, BinOpKind, CallArg, Expr, UnaryOpKind};
+use minijinja::value::Value;
+
+use super::Walk;
+use crate::diagnostic::Problem;
+use crate::resolve::error::ResolveError;
+use crate::resolve::fault::Rendering;
+use crate::resolve::render::Compiled;
+use crate::resolve::shape::Shape;
+use crate::resolve::soften::{is_default, is_question};
+use crate::resolve::syntax::{any, argument, range, spelled};
+
+/// What became of an expression that was evaluated.
+enum Evaluated {
+    Value(Value),
+    /// It is not there, and this says so.
+    Undefined(Problem),
+    Wrong(Problem),
+    /// It waits for something, or takes names of the template's own.
+    Unknown,
+}
+
+impl<'w, 't> Walk<'w, 't> {
+    /// What is known of a value that has to be there.
+    pub(super) fn value(&mut self, expr: &'w Expr<'t>) -> Shape {
+        self.look(expr, false)
+    }
+
+    /// What is known of a value; if it `may_miss`, that it is not there is no error.
+    fn look(&mut self, expr: &'w Expr<'t>, may_miss: bool) -> Shape {
+        let before = self.problems.len();
+        let evaluated = self.evaluated(expr);
+        if let Evaluated::Value(value) = evaluated {
+            return Shape::Known(value);
+        }
+        // Which of its parts is wrong they tell themselves.
+        let shape = self.parts(expr, may_miss);
+        let problem = match evaluated {
+            Evaluated::Undefined(problem) if !may_miss => problem,
+            Evaluated::Undefined(_) => return Shape::Undefined,
+            Evaluated::Wrong(problem) => problem,
+            _ => return shape,
+        };
+        if self.problems.len() == before {
+            self.problems.push(problem);
+        }
+        Shape::Any
+    }
+
+    fn evaluated(&self, expr: &Expr<'t>) -> Evaluated {
+        let is_own = |expr: &Expr<'t>| match expr {
+            Expr::Var(it) => self.local(it.id).is_some(),
+            _ => false,
+        };
+        if any(expr, &is_own) {
+            return Evaluated::Unknown;
+        }
+        let frame = self.frame;
+        let text = spelled(expr);
+        let rendering = Rendering::new(&text, &text, None, true);
+        let environment = &frame.scope.world.environment;
+        let Ok(expression) = environment.compile_expression(rendering.source()) else {
+            return Evaluated::Unknown;
+        };
+        let file = self.rendering.span.map(|span| span.file);
+        let compiled = Compiled::Expression(expression);
+        let result = frame.within(file, || compiled.render(frame));
+        let missing = frame.take_missing();
+        let place = frame.place(Some(range(expr)), self.rendering);
+        let undefined = || {
+            Evaluated::Undefined(match missing {
+                Some(missing) => Problem::new(missing, place),
+                None => frame.undefined(range(expr), self.rendering),
+            })
+        };
+        match (frame.take_reports(), result) {
+            ((_, Some(problem)), _) => Evaluated::Wrong(problem.or_at(place)),
+            ((Some(_), None), _) => Evaluated::Unknown,
+            (_, Ok(value)) if !value.is_undefined() => Evaluated::Value(value),
+            _ if frame.is_unread() => Evaluated::Unknown,
+            (_, Ok(_)) => undefined(),
+            (_, Err(error)) => match error.kind() {
+                ErrorKind::UndefinedError => undefined(),
+                // These are told for the whole template.
+                ErrorKind::UnknownFilter | ErrorKind::UnknownTest => Evaluated::Unknown,
+                _ => Evaluated::Wrong(frame.problem(&error, &rendering).or_at(place)),
+            },
+        }
+    }
+
+    /// What is known of a value by what is known of its parts.
+    pub(super) fn parts(&mut self, expr: &'w Expr<'t>, may_miss: bool) -> Shape {
+        match expr {
+            Expr::Var(it) => self.variable(expr, it.id, may_miss),
+            Expr::Const(it) => Shape::Known(it.value.clone()),
+            Expr::GetAttr(it) => {
+                let base = self.look(&it.expr, may_miss);
+                self.part(expr, &it.expr, &base, it.name, may_miss)
+            }
+            Expr::GetItem(it) => {
+                let base = self.look(&it.expr, may_miss);
+                let key = self.value(&it.subscript_expr);
+                match (&base, &key) {
+                    (Shape::Results, Shape::Known(key)) if key.as_i64().is_some() => Shape::Item,
+                    (Shape::Results, Shape::Plain | Shape::Any) => Shape::Item,
+                    (_, Shape::Known(key)) => match key.as_str() {
+                        Some(name) => self.part(expr, &it.expr, &base, name, may_miss),
+                        None => Shape::Any,
+                    },
+                    _ => Shape::Any,
+                }
+            }
+            Expr::Slice(it) => {
+                let base = self.value(&it.expr);
+                let bounds = [&it.start, &it.stop, &it.step];
+                bounds.into_iter().flatten().for_each(|bound| drop(self.value(bound)));
+                match base {
+                    Shape::Results | Shape::Text => base,
+                    _ => Shape::Any,
+                }
+            }
+            Expr::UnaryOp(it) => {
+                let inner = self.value(&it.expr);
+                match (&it.op, inner.truth()) {
+                    (UnaryOpKind::Not, Some(truth)) => Shape::Known(Value::from(!truth)),
+                    _ => Shape::Plain,
+                }
+            }
+            Expr::BinOp(it) => self.operation(it, may_miss),
+            Expr::Compare(it) => {
+                self.value(&it.expr);
+                it.ops.iter().for_each(|op| drop(self.value(&op.expr)));
+                Shape::Plain
+            }
+            Expr::IfExpr(it) => {
+                let truth = self.value(&it.test_expr).truth();
+                let yes = (truth != Some(false)).then(|| self.look(&it.true_expr, may_miss));
+                let other = it.false_expr.as_ref().filter(|_| truth != Some(true));
+                let no = other.map(|expr| self.look(expr, may_miss));
+                match (yes, no) {
+                    (Some(yes), Some(no)) => yes.or(no),
+                    (Some(only), None) | (None, Some(only)) => only,
+                    (None, None) => Shape::Any,
+                }
+            }
+            Expr::Filter(it) => self.filter(it, may_miss),
+            Expr::Test(it) => {
+                let inner = self.look(&it.expr, true);
+                self.arguments(&it.args);
+                match inner {
+                    Shape::Any => Shape::Plain,
+                    inner if is_question(it.name) => {
+                        let is_there = !matches!(inner, Shape::Undefined);
+                        Shape::Known(Value::from(is_there == (it.name == "defined")))
+                    }
+                    _ => Shape::Plain,
+                }
+            }
+            Expr::Call(it) => self.call(it),
+            Expr::List(it) => self.all(&it.items),
+            Expr::Tuple(it) => self.all(&it.items),
+            Expr::Map(it) => {
+                self.all(&it.keys);
+                self.all(&it.values)
+            }
+        }
+    }
+
+    fn all(&mut self, exprs: &'w [Expr<'t>]) -> Shape {
+        exprs.iter().for_each(|expr| drop(self.value(expr)));
+        Shape::Any
+    }
+
+    pub(super) fn arguments(&mut self, args: &'w [CallArg<'t>]) {
+        args.iter().for_each(|arg| drop(self.value(argument(arg))));
+    }
+
+    fn variable(&mut self, expr: &Expr<'t>, name: &str, may_miss: bool) -> Shape {
+        if let Some(shape) = self.local(name) {
+            return shape.clone();
+        }
+        match self.frame.expected(name) {
+            Some(shape) => shape,
+            None if may_miss => Shape::Undefined,
+            None => {
+                let help = self.frame.advice(name);
+                let error = ResolveError::Undefined { name: name.to_owned(), help };
+                self.tell(expr, error)
+            }
+        }
+    }
+
+    fn operation(&mut self, it: &'w ast::BinOp<'t>, may_miss: bool) -> Shape {
+        let is_and = match it.op {
+            BinOpKind::ScAnd => true,
+            BinOpKind::ScOr => false,
+            op => {
+                self.value(&it.left);
+                self.value(&it.right);
+                return match op {
+                    BinOpKind::Concat => Shape::Text,
+                    BinOpKind::Add => Shape::Any,
+                    _ => Shape::Plain,
+                };
+            }
+        };
+        // The left decides, or else the right is the value.
+        let left = self.value(&it.left);
+        match left.truth() {
+            Some(truth) if truth != is_and => left,
+            Some(_) => self.look(&it.right, may_miss),
+            None => match self.look(&it.right, may_miss).truth() {
+                Some(truth) if truth != is_and => Shape::Known(Value::from(truth)),
+                _ => Shape::Any,
+            },
+        }
+    }
+
+    fn filter(&mut self, it: &'w ast::Filter<'t>, may_miss: bool) -> Shape {
+        let Some(inner) = &it.expr else {
+            self.arguments(&it.args);
+            return Shape::Text;
+        };
+        if !is_default(it.name) {
+            let inner = self.value(inner);
+            self.arguments(&it.args);
+            self.attribute(it, &inner);
+            return inner.filtered(it.name);
+        }
+        let inner = self.look(inner, true);
+        let is_missing = matches!(inner, Shape::Undefined);
+        let mut args = it.args.iter().map(argument);
+        let other = args.next().map(|arg| self.look(arg, may_miss || !is_missing));
+        args.for_each(|arg| drop(self.value(arg)));
+        match (is_missing, other) {
+            (true, other) => other.unwrap_or(Shape::Text),
+            // With a second argument the default also stands in for what is empty.
+            (false, Some(other)) if it.args.len() > 1 => inner.or(other),
+            (false, _) => inner,
+        }
+    }
+}
