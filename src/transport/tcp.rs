@@ -115,6 +115,9 @@ fn race(
     let mut waiting = addresses.iter();
     let mut running: Vec<(SocketAddr, OwnedFd)> = Vec::new();
     let mut failed: Vec<(SocketAddr, Errno)> = Vec::new();
+    // One that was reached and hung up at once, as a busy server does: where no other
+    // address is better, that is for the next stage to find out.
+    let mut hung_up = None;
     let mut next_start = Instant::now();
     loop {
         let now = Instant::now();
@@ -136,7 +139,7 @@ fn race(
             continue;
         }
         if running.is_empty() {
-            return Err(refused(target, &failed));
+            return hung_up.ok_or_else(|| refused(target, &failed));
         }
         let mut nap = (target.deadline - now).min(CANCEL_INTERVAL);
         if waiting.len() > 0 {
@@ -152,6 +155,7 @@ fn race(
             let (address, socket) = running.swap_remove(index);
             match sockopt::socket_error(&socket) {
                 Ok(Ok(())) => return Ok(socket),
+                Ok(Err(Errno::CONNRESET)) => hung_up = Some(socket),
                 Ok(Err(error)) | Err(error) => failed.push((address, error)),
             }
         }
@@ -245,6 +249,23 @@ mod tests {
         assert_eq!(refused.code, ErrorCode::ConnectRefused);
         let unknown = dial(&target("no.such.invalid", port, limit), &Cancel::default());
         assert_eq!(unknown.unwrap_err().code, ErrorCode::DnsFailed);
+    }
+
+    #[test]
+    fn a_server_that_hangs_up_at_once_was_reached_all_the_same() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let _ = sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
+            }
+        });
+        for _ in 0..200 {
+            let target = target("127.0.0.1", port, Duration::from_secs(20));
+            if let Err(failure) = dial(&target, &Cancel::default()) {
+                panic!("{failure}");
+            }
+        }
     }
 
     #[test]

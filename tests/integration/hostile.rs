@@ -231,6 +231,12 @@ fn a_server_that_says_why_it_goes_is_believed() {
     );
     expect(&finished, "auth_failed", &words, 25);
 
+    // Others just close it once they have said no.
+    let hostile = Hostile::start(When::AtPassword, Deed::Refuse);
+    let (finished, _) = Crowd::with(&hostile, json!({}), 30).run();
+    let words = "closed the connection after one attempt (`password`); it offers password";
+    expect(&finished, "auth_failed", words, 25);
+
     let hostile = Hostile::start(When::AtPassword, Deed::Farewell("the house is on fire"));
     let (finished, _) = Crowd::with(&hostile, json!({}), 30).run();
     expect(&finished, "connection_lost", "(the house is on fire)", 25);

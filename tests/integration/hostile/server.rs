@@ -57,6 +57,8 @@ pub(super) enum Deed {
     Trickle,
     /// Resets the connection.
     Reset,
+    /// Says no, and closes the connection when it is asked for more.
+    Refuse,
     /// Closes the connection with these words.
     Farewell(&'static str),
 }
@@ -159,7 +161,7 @@ impl Peer {
     fn misbehave(&mut self, deed: Deed, counter: &AtomicU64) -> Outcome {
         // The client still says something now and then, which must not fill its socket.
         let mut heard = self.stream.try_clone()?;
-        if deed != Deed::Reset {
+        if !matches!(deed, Deed::Reset | Deed::Refuse) {
             thread::spawn(move || std::io::copy(&mut heard, &mut std::io::sink()));
         }
         let flood = match deed {
@@ -172,6 +174,10 @@ impl Peer {
             Deed::Reset => {
                 let now = Some(Duration::ZERO);
                 return Ok(rustix::net::sockopt::set_socket_linger(&self.stream, now)?);
+            }
+            Deed::Refuse => {
+                self.send(&[vec![51], text(b"password"), vec![0]].concat())?;
+                return self.receive().map(drop);
             }
             Deed::Farewell(words) => {
                 let packet = [&[DISCONNECT, 0, 0, 0, 2], &*text(words.as_bytes()), &*text(b"")];
