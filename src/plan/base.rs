@@ -1,7 +1,7 @@
 //! What all tasks of a host in a play start from: its variables, and the request
 //! defaults merged along the chain.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub(super) hosts: Value,
     /// The names that its tasks register.
     pub(super) registers: Arc<BTreeSet<Arc<str>>>,
+    /// The names that tasks would register which are left out, and what to say then.
+    pub(super) left_out: Arc<BTreeMap<Arc<str>, String>>,
 }
 
 impl Planner {
@@ -41,6 +43,7 @@ impl Planner {
         let mut scope = Scope::of_host(&self.world, host);
         scope.play_hosts = shared.hosts.clone();
         scope.registers = Arc::clone(&shared.registers);
+        scope.left_out = Arc::clone(&shared.left_out);
         let mut connection = ConnectionArgs::default();
         let mut driver = DriverArgs::default();
         let mut options = Options::default();

@@ -44,7 +44,10 @@ pub enum PlanError {
     },
     /// A number is out of range.
     #[error("{what} must be {expected}, not {found}")]
-    #[diagnostic(code(plan::out_of_range))]
+    #[diagnostic(
+        code(plan::out_of_range),
+        help("change the value, or leave the key out for its default")
+    )]
     OutOfRange {
         /// The key in backticks.
         what: String,
@@ -132,6 +135,15 @@ pub enum PlanError {
         /// The key in backticks.
         what: String,
     },
+    /// A variable or a result has a name that means something else already.
+    #[error("`{name}` always means something else: it cannot be the name of a {what}")]
+    #[diagnostic(code(plan::reserved_name), help("choose another name, such as `my_{name}`"))]
+    ReservedName {
+        /// The name.
+        name: String,
+        /// `variable` or `result`.
+        what: &'static str,
+    },
     /// A play or a limit selects no host.
     #[error("no host matches {what}")]
     #[diagnostic(code(plan::no_hosts), help("check the pattern, `--limit` and the inventory"))]
@@ -183,12 +195,14 @@ pub enum PlanError {
         /// A suggestion.
         help: String,
     },
-    /// `--tags` names a tag that no task has.
-    #[error("`{tag}` is not a tag of any task")]
+    /// `--tags` or `--skip-tags` names a tag that no task has.
+    #[error("`{tag}`, given with `{flag}`, is not a tag of any task")]
     #[diagnostic(code(plan::unknown_tag), help("{help}"))]
     UnknownTag {
         /// The tag.
         tag: String,
+        /// The flag.
+        flag: &'static str,
         /// A suggestion, or the known tags.
         help: String,
     },

@@ -5,15 +5,17 @@
 use std::sync::Arc;
 
 use super::collect::Collect;
+use super::error::PlanError;
 use super::transfer;
 use crate::diagnostic::Problem;
 use crate::load::decode::{At, Templated};
-use crate::load::playbook::{RawPlay, RawTask};
+use crate::load::playbook::{RawPlay, RawTask, Vars};
 use crate::load::source::Span;
 use crate::load::texts::Texts as _;
 use crate::load::values::OperationName;
 use crate::load::{PlaybookContent, RawPlaybook};
 use crate::resolve::frame::Frame;
+use crate::resolve::is_reserved;
 use crate::resolve::scope::{Scope, World};
 
 /// All that is wrong with a playbook on whatever host, and with its document.
@@ -27,7 +29,7 @@ pub fn form(world: &Arc<World>, playbook: &RawPlaybook) -> Vec<Problem> {
         }
         PlaybookContent::Requests(requests) => {
             requests.texts(None, &mut |text| problems.extend(frame.form(text)));
-            requests.iter().for_each(|task| files(&task.value, &frame, &mut problems));
+            requests.iter().for_each(|task| of_task(&task.value, &frame, &mut problems));
         }
     }
     problems
@@ -36,8 +38,27 @@ pub fn form(world: &Arc<World>, playbook: &RawPlaybook) -> Vec<Problem> {
 fn of_play(play: &At<RawPlay>, frame: &Arc<Frame>, problems: &mut Vec<Problem>) {
     play.texts(None, &mut |text| problems.extend(frame.form(text)));
     let raw = &play.value;
+    variables(raw.vars.as_ref(), problems);
     let tasks = raw.tasks.iter().chain(&raw.handlers).flat_map(|tasks| &tasks.value);
-    tasks.for_each(|task| files(&task.value, frame, problems));
+    tasks.for_each(|task| of_task(&task.value, frame, problems));
+}
+
+fn of_task(task: &RawTask, frame: &Arc<Frame>, problems: &mut Vec<Problem>) {
+    files(task, frame, problems);
+    variables(task.vars.as_ref(), problems);
+    if let Some(register) = task.register.as_ref().filter(|at| is_reserved(&at.value)) {
+        let (name, what) = (register.value.clone(), "result");
+        problems.push(Problem::new(PlanError::ReservedName { name, what }, register.span));
+    }
+}
+
+/// Variables that nobody would get to see, for their names have a meaning already.
+fn variables(vars: Option<&At<Vars>>, problems: &mut Vec<Problem>) {
+    let vars = vars.into_iter().flat_map(|vars| &vars.value.0);
+    problems.extend(vars.filter(|(name, _)| is_reserved(name)).map(|(name, entry)| {
+        let error = PlanError::ReservedName { name: name.clone(), what: "variable" };
+        Problem::new(error, entry.key)
+    }));
 }
 
 /// The file that a task uploads, where it is named outright.

@@ -39,8 +39,8 @@ mod transfer;
 mod warning;
 mod whole;
 
-use std::cell::Cell;
-use std::collections::{BTreeSet, HashMap};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -52,13 +52,14 @@ pub use tags::TagFilter;
 pub use task::FlagArgs;
 pub use warning::PlanWarning;
 
+use crate::credential::vault::Vault;
 use crate::diagnostic::{Problem, Problems};
 use crate::event::HostName;
-use crate::load::RawPlaybook;
 use crate::load::decode::{At, nearest};
 use crate::load::playbook::RawTask;
 use crate::load::source::Span;
 use crate::load::ssh_config::SshConfig;
+use crate::load::{PlaybookContent, RawPlaybook};
 use crate::resolve::inventory::Inventory;
 use crate::resolve::pattern;
 use crate::resolve::scope::World;
@@ -120,6 +121,17 @@ pub enum Work<'w> {
 /// # Errors
 /// Everything that is wrong for any play, host and task.
 pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<Planned, Problems> {
+    // Nobody asks a vault for what will not be run.
+    let is_broken = match work {
+        Work::Playbooks(playbooks) => playbooks.iter().any(|it| !it.problems.is_empty()),
+        Work::Requests(..) => false,
+    };
+    let world = match is_broken {
+        true => {
+            Arc::new(world.with_inventory(&world.inventory).with_vault(Arc::new(Vault::unread())))
+        }
+        false => world,
+    };
     let limit = options.limit.as_ref().map(|limit| select(&world, limit, "<--limit>"));
     // What is wrong with the limit does not hide what is wrong with the rest.
     let (limit, wrong_limit) = match limit {
@@ -138,6 +150,7 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
         seen_tags: Mutex::default(),
         downloads: Mutex::default(),
         is_unsound: Cell::new(false),
+        left_out: RefCell::default(),
     };
     let mut expanded = planner.expand(work, options.has_inventory, &options.beside);
     if planner.world.secrets.take_late() {
@@ -165,7 +178,7 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
             Some(limit) => format!("the plays within `--limit {limit}`"),
             None => "any play".to_owned(),
         };
-        problems.push(Problem::new(PlanError::NoHosts { what }, None));
+        problems.push(Problem::new(PlanError::NoHosts { what }, first_hosts(work)));
     }
     if !problems.is_empty() {
         return Err(Problems::collect(problems));
@@ -179,6 +192,17 @@ pub fn plan(world: Arc<World>, work: Work<'_>, options: PlanOptions) -> Result<P
     let in_words = warnings.iter().map(|warning| warning.in_words(&planner.world.sources));
     let plan = Plan { plays, warnings: in_words.collect() };
     Ok(Planned { plan, redactor, warnings })
+}
+
+/// Where the first play says which hosts run it.
+fn first_hosts(work: Work<'_>) -> Option<Span> {
+    let Work::Playbooks(playbooks) = work else { return None };
+    playbooks.iter().find_map(|playbook| match &playbook.content {
+        PlaybookContent::Plays(plays) => {
+            plays.iter().find_map(|play| play.value.hosts.as_ref()?.span)
+        }
+        PlaybookContent::Requests(_) => None,
+    })
 }
 
 /// The hosts that a pattern from the command line selects; `name` is what
@@ -209,6 +233,8 @@ struct Planner {
     downloads: Mutex<Downloads>,
     /// Whether something that may say how to log in could not be read.
     is_unsound: Cell<bool>,
+    /// What tasks would register that a flag leaves out, and what to say about it.
+    left_out: RefCell<BTreeMap<Arc<str>, String>>,
 }
 
 impl Planner {
@@ -221,11 +247,21 @@ impl Planner {
         seen.extend(tags.cloned());
     }
 
-    /// A mistyped tag would otherwise silently run nothing.
+    /// Remembers the result that a task would have registered.
+    fn note_left_out(&self, task: &RawTask, name: &str, flag: &str) {
+        if let Some(register) = &task.register {
+            let told = format!("the task `{name}` registers it, but {flag} leaves that task out");
+            self.left_out.borrow_mut().insert(Arc::from(register.value.as_str()), told);
+        }
+    }
+
+    /// A mistyped tag would otherwise silently run nothing, or what was to be left out.
     fn check_tags(&self, problems: &mut Vec<Problem>) {
         const SPECIAL: [&str; 5] = ["always", "never", "all", "tagged", "untagged"];
         let seen = self.seen_tags.lock().unwrap_or_else(|poison| poison.into_inner());
-        for tag in &self.tags.only {
+        let given = [("--tags", &self.tags.only), ("--skip-tags", &self.tags.skip)];
+        let given = given.iter().flat_map(|(flag, tags)| tags.iter().map(move |tag| (*flag, tag)));
+        for (flag, tag) in given {
             if seen.contains(tag) || SPECIAL.contains(&tag.as_str()) {
                 continue;
             }
@@ -235,7 +271,8 @@ impl Planner {
                 None if known.is_empty() => "no task has tags".to_owned(),
                 None => format!("known tags: {}", known.join(", ")),
             };
-            problems.push(Problem::new(PlanError::UnknownTag { tag: tag.clone(), help }, None));
+            let tag = tag.clone();
+            problems.push(Problem::new(PlanError::UnknownTag { tag, flag, help }, None));
         }
     }
 }

@@ -66,7 +66,8 @@ impl Planner {
         let registers = shapes.iter().filter_map(|shape| shape.header.register.clone());
         let registers = Arc::new(registers.collect());
         let pace = self.pace(raw, layer, hosts.len(), problems);
-        let mut shared = Shared { layer: play_layer, hosts: Value::UNDEFINED, registers };
+        let left_out = Arc::new(self.left_out.borrow().clone());
+        let mut shared = Shared { layer: play_layer, hosts: Value::UNDEFINED, registers, left_out };
         let tasks = shapes.iter().map(|shape| Arc::clone(&shape.header)).collect();
         let mut planned = PlannedPlay { name, tasks, lanes: Vec::with_capacity(hosts.len()), pace };
         let sizes = planned.pace.batches.clone().unwrap_or_else(|| vec![hosts.len()]);
@@ -164,8 +165,12 @@ impl Planner {
             let name = written_name(raw);
             if role == Role::Task {
                 self.note_tags(tags.clone());
-                let is_selected = self.tags.selects(tags.clone().map(String::as_str));
-                if !is_selected || !self.start.reaches(&name) {
+                let left_out = match self.tags.leaves_out(tags.clone().map(String::as_str)) {
+                    None if !self.start.reaches(&name) => Some("`--start-at-task`"),
+                    left_out => left_out,
+                };
+                if let Some(flag) = left_out {
+                    self.note_left_out(raw, &name, flag);
                     continue;
                 }
             }

@@ -12,11 +12,15 @@ pub struct TagFilter {
 }
 
 impl TagFilter {
-    /// Whether a task with these tags is to run, as Ansible decides it. `always` runs
+    /// What leaves out a task with these tags, in words; `None` if it is to run, as
+    /// Ansible decides it. `always` runs
     /// whatever is asked for, and `never` only when one of its other tags (or
     /// `never` itself) is. Of the names with a meaning, `all`, `tagged` and
     /// `untagged` may stand on either side, and `skip` has the last word.
-    pub(super) fn selects<'t>(&self, tags: impl Iterator<Item = &'t str> + Clone) -> bool {
+    pub(super) fn leaves_out<'t>(
+        &self,
+        tags: impl Iterator<Item = &'t str> + Clone,
+    ) -> Option<&'static str> {
         const UNTAGGED: &str = "untagged";
         let is_tagged = tags.clone().next().is_some();
         let is = |name: &str| tags.clone().any(|tag| tag == name);
@@ -31,7 +35,12 @@ impl TagFilter {
             true => !is("always") || self.skip.contains("always"),
             false => has(&self.skip) || self.skip.contains("tagged") && is_tagged,
         };
-        is_wanted && !is_skipped
+        match (is_wanted, is_skipped) {
+            (true, false) => None,
+            (true, true) => Some("`--skip-tags`"),
+            (false, _) if self.only.is_empty() => Some("its tag `never`"),
+            (false, _) => Some("`--tags`"),
+        }
     }
 }
 
@@ -83,8 +92,12 @@ mod tests {
             (&["a"], &["never"], &["never", "a"], false),
         ];
         for (only, skip, tags, expected) in cases {
-            let selected = filter(only, skip).selects(tags.iter().copied());
-            assert_eq!(selected, *expected, "--tags {only:?} --skip-tags {skip:?} on {tags:?}");
+            let left_out = filter(only, skip).leaves_out(tags.iter().copied());
+            assert_eq!(
+                left_out.is_none(),
+                *expected,
+                "--tags {only:?} --skip-tags {skip:?} on {tags:?}"
+            );
         }
     }
 }

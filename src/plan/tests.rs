@@ -52,7 +52,9 @@ impl Case<'_> {
         let sources = Arc::new(Sources::default());
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in self.files {
-            std::fs::write(dir.path().join(name), text).unwrap();
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
         }
         let planned = self.plan_in(&sources, dir.path());
         planned
@@ -71,6 +73,11 @@ impl Case<'_> {
         let inventory = inventory.display().to_string();
         let loaded = crate::load::inventory::load(sources, &[inventory]).map_err(collected)?;
         let inventory = Inventory::build(loaded.inventories).map_err(collected)?;
+        let mut vars = crate::load::inventory::VarsSet::default();
+        let groups = inventory.groups().map(|(name, _)| &**name);
+        let hosts = inventory.hosts().map(|(name, _)| &**name);
+        let beside = vars.beside(sources, dir, groups, hosts).map_err(collected)?;
+        let inventory = inventory.with_vars(vec![beside]);
         let layer = |text: &&str| {
             let (file, vars) = crate::load::extra_vars(sources, text)?;
             crate::load::layer(file, vars).map(Arc::new)

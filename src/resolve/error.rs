@@ -16,6 +16,15 @@ pub enum ResolveError {
         /// A suggestion, or the known groups.
         help: String,
     },
+    /// A glob or regex matches no name in the inventory.
+    #[error("no host or group of the inventory matches `{pattern}`")]
+    #[diagnostic(code(resolve::unmatched_pattern), help("{help}"))]
+    NothingMatches {
+        /// The part of the pattern.
+        pattern: String,
+        /// The known groups.
+        help: String,
+    },
     /// The inventory has no group of this name.
     #[error("the inventory has no group `{name}`")]
     #[diagnostic(code(resolve::unknown_group), help("{help}"))]

@@ -72,6 +72,9 @@ impl Frame {
         if let Some(advice) = self.scope.advice {
             return advice.replace("NAME", name);
         }
+        if let Some(told) = self.scope.left_out.get(name) {
+            return told.clone();
+        }
         if self.scope.registers.contains(name) {
             return format!(
                 "a task registers `{name}`, but none that runs before this one: move that task up"

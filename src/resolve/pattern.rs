@@ -1,16 +1,19 @@
 //! Host patterns: `web:db`, `web:!web-03`, `web:&staging`, `web[0:2]`, `~regex`.
 
+mod members;
+mod split;
+
 use std::collections::HashSet;
 use std::ops::Range;
 use std::path::PathBuf;
-
-use regex::Regex;
 
 use super::error::ResolveError;
 use super::inventory::{ALL, Inventory};
 use crate::event::HostName;
 use crate::load::decode::nearest;
 use crate::load::pattern_file;
+use members::members;
+use split::parts;
 
 /// The hosts that a pattern selects, in the order in which it names them; hosts of
 /// one group are in the group's order.
@@ -152,119 +155,6 @@ fn group(inventory: &Inventory, name: &str) -> Vec<usize> {
     hosts.iter().filter_map(|host| inventory.position(host)).collect()
 }
 
-/// Splits at `:` and `,`, but not within brackets (`web[0:2]`) nor in a regex.
-fn parts(pattern: &str) -> Vec<(usize, &str)> {
-    let mut parts = Vec::new();
-    let mut rest = pattern;
-    while !rest.is_empty() {
-        let body = rest.trim_start_matches(['!', '&']);
-        let end = match body.starts_with('~') {
-            // A regex may hold a colon; only a comma ends it.
-            true => rest.find(',').unwrap_or(rest.len()),
-            false => end_of_part(rest),
-        };
-        let part = rest[..end].trim();
-        if !part.is_empty() {
-            let lead = end - rest[..end].trim_start().len();
-            parts.push((pattern.len() - rest.len() + lead, part));
-        }
-        rest = rest.get(end + 1..).unwrap_or_default();
-    }
-    parts
-}
-
-fn end_of_part(text: &str) -> usize {
-    // An IPv6 address is a name with colons, not three patterns.
-    let upto = text.find(',').unwrap_or(text.len());
-    let word = text[..upto].trim().trim_start_matches(['!', '&']);
-    if word.parse::<std::net::Ipv6Addr>().is_ok() {
-        return upto;
-    }
-    let mut depth = 0;
-    for (at, c) in text.char_indices() {
-        match c {
-            '[' => depth += 1,
-            ']' => depth -= 1,
-            ':' | ',' if depth <= 0 => return at,
-            _ => {}
-        }
-    }
-    text.len()
-}
-
-fn members(inventory: &Inventory, name: &str, pattern: &str) -> Result<Vec<usize>, ResolveError> {
-    let bad = |reason: String| ResolveError::BadPattern { pattern: pattern.to_owned(), reason };
-    if name.is_empty() {
-        return Err(bad("a part of it is empty".to_owned()));
-    }
-    if let Some(regex) = name.strip_prefix('~') {
-        let regex = Regex::new(&format!("^(?:{regex})")).map_err(|error| {
-            let reason = error.to_string();
-            let reason = reason.lines().last().unwrap_or_default().trim();
-            bad(reason.trim_start_matches("error: ").to_owned())
-        })?;
-        return Ok(matching(inventory, |name| regex.is_match(name)));
-    }
-    let (base, slice) = match subscript(name) {
-        Some((base, slice)) => (base, Some(slice)),
-        None => (name, None),
-    };
-    let hosts: Vec<usize> = if base == "*" {
-        group(inventory, ALL)
-    } else if base.contains(['*', '?', '[']) {
-        let glob = glob::Pattern::new(base).map_err(|error| bad(error.msg.to_owned()))?;
-        matching(inventory, |name| glob.matches(name))
-    } else if inventory.group(base).is_some() {
-        group(inventory, base)
-    } else if let Some(at) = inventory.position(base) {
-        vec![at]
-    } else {
-        return Err(unknown(inventory, base));
-    };
-    match slice {
-        None => Ok(hosts),
-        Some(slice) => cut(&hosts, slice).ok_or_else(|| {
-            bad(format!("`[{slice}]` is neither an index nor a range such as `[0:2]`"))
-        }),
-    }
-}
-
-/// Splits `web[0:2]` into its name and its index or range.
-fn subscript(name: &str) -> Option<(&str, &str)> {
-    let (base, slice) = name.strip_suffix(']')?.rsplit_once('[')?;
-    let numeric = slice.chars().all(|c| c.is_ascii_digit() || matches!(c, ':' | '-'));
-    (numeric && slice.chars().any(|c| c.is_ascii_digit() || c == ':')).then_some((base, slice))
-}
-
-/// An index, or a range that includes both ends; negative ones count from the end.
-fn cut(hosts: &[usize], slice: &str) -> Option<Vec<usize>> {
-    let count = i64::try_from(hosts.len()).ok()?;
-    let index = |text: &str, default: i64| match text {
-        "" => Some(default),
-        _ => text.parse::<i64>().ok().map(|at| if at < 0 { at + count } else { at }),
-    };
-    let (first, last) = match slice.split_once(':') {
-        Some((first, last)) => (index(first, 0)?, index(last, count - 1)?),
-        None => {
-            let only = index(slice, 0)?;
-            (only, only)
-        }
-    };
-    let inside = |at: i64| (first..=last).contains(&at);
-    Some((0i64..).zip(hosts).filter(|(at, _)| inside(*at)).map(|(_, host)| *host).collect())
-}
-
-/// Hosts of groups whose name matches, and hosts whose name matches.
-fn matching(inventory: &Inventory, matches: impl Fn(&str) -> bool) -> Vec<usize> {
-    let groups = inventory.groups().filter(|(name, _)| matches(name));
-    let mut found: Vec<usize> = groups.flat_map(|(name, _)| group(inventory, name)).collect();
-    let hosts = inventory.hosts().enumerate().filter(|(_, (name, _))| matches(name));
-    found.extend(hosts.map(|(at, _)| at));
-    let mut seen = HashSet::new();
-    found.retain(|host| seen.insert(*host));
-    found
-}
-
 fn unknown(inventory: &Inventory, name: &str) -> ResolveError {
     let names = inventory.groups().map(|(name, _)| &**name);
     let names = names.chain(inventory.hosts().map(|(name, _)| &**name));
@@ -273,6 +163,11 @@ fn unknown(inventory: &Inventory, name: &str) -> ResolveError {
         None => known_groups(inventory),
     };
     ResolveError::UnknownHost { name: name.to_owned(), help }
+}
+
+/// The error for a glob or regex that no name matches.
+fn unmatched(inventory: &Inventory, pattern: &str) -> ResolveError {
+    ResolveError::NothingMatches { pattern: pattern.to_owned(), help: known_groups(inventory) }
 }
 
 /// The error for a name that no host has.

@@ -198,6 +198,8 @@ pub struct Scope {
     pub play_hosts: Value,
     /// The names that tasks of the play register.
     pub registers: Arc<BTreeSet<Arc<str>>>,
+    /// The names that tasks would register which are left out, and what to say then.
+    pub left_out: Arc<BTreeMap<Arc<str>, String>>,
     /// What to say to those who miss a name here, where that is special.
     pub advice: Option<&'static str>,
     /// Whether a file of variables is missing, so that any name may be there.
@@ -216,6 +218,7 @@ impl Scope {
             layers: layers.collect(),
             play_hosts: Value::from(Vec::<String>::new()),
             registers: Arc::default(),
+            left_out: Arc::default(),
             advice: None,
             is_incomplete: false,
         }

@@ -166,8 +166,18 @@ fn patterns_select_as_in_ansible() {
         ("!~web.*", "db-01 db-02 2001:db8::1"),
         ("2001:db8::1", "2001:db8::1"),
         ("all:!2001:db8::1:!web", "x"),
-        ("nothing*", ""),
         ("ungrouped", ""),
+        ("ungr*", ""),
+        ("web**", "web-01 web-02 web-03 web-10"),
+        ("web[0-1]", "web-01 web-02"),
+        ("web[2-]", "web-03 web-10"),
+        ("web-0[1-2]", "web-01 web-02"),
+        ("web-0[!1]", "web-02 web-03"),
+        ("~web.*:!web-03", "web-01 web-02 web-10"),
+        ("~web.*:&staging", "web-03"),
+        ("!~web.*:~db", "db-01 db-02"),
+        ("~(?:web|db)-02:!db", "web-02"),
+        ("~web-0[:2]", "web-02"),
         ("web:web", "web-01 web-02 web-03 web-10"),
     ];
     for (pattern, expected) in cases {
@@ -193,6 +203,11 @@ fn patterns_that_mean_nothing_are_errors_in_place() {
         ("web[1", "cannot be read"),
         ("!", "a part of it is empty"),
         ("web[1:2:3]", "neither an index nor a range"),
+        ("nothing*", "matches `nothing*` @ nothing*"),
+        ("~nothing", "matches `~nothing` @ ~nothing"),
+        ("web:!nothing*", "@ nothing*"),
+        ("web:&~nothing", "@ ~nothing"),
+        ("web-0[5-9]", "matches `web-0[5-9]`"),
     ];
     for (pattern, expected) in cases {
         let shown = select(pattern).unwrap_err();
@@ -203,17 +218,72 @@ fn patterns_that_mean_nothing_are_errors_in_place() {
 
 /// The hosts of the model, by number, and the groups that they are in.
 const MODEL_HOSTS: usize = 8;
+/// Its groups: each holds those of the next one too if `nested` says so.
+const MODEL_GROUPS: usize = 4;
 
-fn model_groups(memberships: &[u8]) -> String {
-    let mut text = String::from("all: { hosts: {");
-    (0..MODEL_HOSTS).for_each(|host| text.push_str(&format!(" h{host}: ,")));
-    text.push_str("} }\n");
-    for (group, members) in memberships.iter().enumerate() {
-        let hosts = (0..MODEL_HOSTS).filter(|host| members & (1 << host) != 0);
-        let hosts: String = hosts.map(|host| format!(" h{host}: ,")).collect();
-        text.push_str(&format!("g{group}: {{ hosts: {{{hosts}}} }}\n"));
+/// A fleet of the model.
+#[derive(Debug)]
+struct Fleet {
+    memberships: Vec<u8>,
+    nested: u8,
+}
+
+impl Fleet {
+    fn text(&self) -> String {
+        let mut text = String::from("all: { hosts: {");
+        (0..MODEL_HOSTS).for_each(|host| text.push_str(&format!(" h{host}: ,")));
+        text.push_str("} }\n");
+        for (group, members) in self.memberships.iter().enumerate() {
+            let hosts = (0..MODEL_HOSTS).filter(|host| members & (1 << host) != 0);
+            let hosts: String = hosts.map(|host| format!(" h{host}: ,")).collect();
+            let child = match self.holds_next(group) {
+                true => format!(", children: {{ g{}: }}", group + 1),
+                false => String::new(),
+            };
+            text.push_str(&format!("g{group}: {{ hosts: {{{hosts}}}{child} }}\n"));
+        }
+        text
     }
-    text
+
+    fn holds_next(&self, group: usize) -> bool {
+        group + 1 < MODEL_GROUPS && self.nested & (1 << group) != 0
+    }
+
+    /// The hosts of a group: its own, and then those of the group within it.
+    fn group(&self, group: usize) -> Vec<usize> {
+        let members = self.memberships[group];
+        let mut hosts: Vec<usize> =
+            (0..MODEL_HOSTS).filter(|host| members & (1 << host) != 0).collect();
+        if self.holds_next(group) {
+            hosts.extend(self.group(group + 1));
+        }
+        let mut seen = [false; MODEL_HOSTS];
+        hosts.retain(|host| !std::mem::replace(&mut seen[*host], true));
+        hosts
+    }
+
+    /// A part of a pattern by its number, and the hosts that it names.
+    fn part(&self, part: usize, from: usize, to: usize) -> (String, Vec<usize>) {
+        let all: Vec<usize> = (0..MODEL_HOSTS).collect();
+        let between = |hosts: &[usize]| {
+            let end = hosts.len().min(to + 1);
+            hosts.get(from..end).unwrap_or_default().to_vec()
+        };
+        match part {
+            0..4 => (format!("g{part}"), self.group(part)),
+            4..12 => (format!("h{}", part - 4), vec![part - 4]),
+            12 => ("h*".to_owned(), all),
+            13 => ("h[!0-4]".to_owned(), vec![5, 6, 7]),
+            14 => ("~h[2-4]$".to_owned(), vec![2, 3, 4]),
+            15 => ("~(?:h|x)[:67]".to_owned(), vec![6, 7]),
+            16 => (format!("all[{from}:{to}]"), between(&all)),
+            17 => (format!("g0[{from}:]"), {
+                let hosts = self.group(0);
+                hosts.get(from..).unwrap_or_default().to_vec()
+            }),
+            _ => (format!("g1[{from}-{to}]"), between(&self.group(1))),
+        }
+    }
 }
 
 proptest! {
@@ -221,33 +291,31 @@ proptest! {
 
     #[test]
     fn patterns_agree_with_sets(
-        memberships in prop::collection::vec(any::<u8>(), 4),
-        parts in prop::collection::vec((0..3usize, 0..12usize), 1..6),
+        memberships in prop::collection::vec(any::<u8>(), MODEL_GROUPS),
+        nested in any::<u8>(),
+        parts in prop::collection::vec((0..3usize, 0..19usize, 0..9usize, 0..9usize), 1..6),
         separator in "[:,]",
     ) {
-        let inventory = build(&[&model_groups(&memberships)]).unwrap();
-        let set = |name: usize| -> Vec<usize> {
-            match name {
-                0..4 => (0..MODEL_HOSTS).filter(|host| memberships[name] & (1 << host) != 0).collect(),
-                host => vec![host - 4],
-            }
-        };
-        let name = |name: usize| if name < 4 { format!("g{name}") } else { format!("h{}", name - 4) };
+        let model = Fleet { memberships, nested };
+        let inventory = build(&[&model.text()]).unwrap();
+        let part = |at: &(usize, usize, usize, usize)| model.part(at.1, at.2, at.3);
         let pattern: Vec<String> =
-            parts.iter().map(|(sign, part)| format!("{}{}", ["", "!", "&"][*sign], name(*part))).collect();
+            parts.iter().map(|at| format!("{}{}", ["", "!", "&"][at.0], part(at).0)).collect();
         let pattern = pattern.join(&separator);
-        let of = |wanted: usize| parts.iter().filter(move |(sign, _)| *sign == wanted).map(|(_, part)| set(*part));
-        let mut expected: Vec<usize> = Vec::new();
-        of(0).flatten().for_each(|host| if !expected.contains(&host) { expected.push(host) });
+        let of = |wanted: usize| parts.iter().filter(move |at| at.0 == wanted).map(|at| part(at).1);
+        let mut expected: Vec<usize> = of(0).flatten().collect();
         if of(0).next().is_none() {
             expected = (0..MODEL_HOSTS).collect();
         }
         of(2).for_each(|kept| expected.retain(|host| kept.contains(host)));
         of(1).for_each(|removed| expected.retain(|host| !removed.contains(host)));
-        let expected: Vec<String> = expected.into_iter().map(|host| format!("h{host}")).collect();
-        let selected: Vec<String> =
+        expected.sort_unstable();
+        expected.dedup();
+        let mut selected: Vec<String> =
             pattern::select(&inventory, &pattern, &|path| path.into()).unwrap().iter().map(ToString::to_string).collect();
-        prop_assert_eq!(selected, expected, "{}", pattern);
+        selected.sort_unstable();
+        let expected: Vec<String> = expected.into_iter().map(|host| format!("h{host}")).collect();
+        prop_assert_eq!(selected, expected, "{}\n{}", pattern, model.text());
     }
 
     #[test]

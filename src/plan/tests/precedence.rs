@@ -2,18 +2,23 @@
 
 use std::fmt::Write as _;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::load::decode::{At, Templated};
 
 /// Every place that can set a variable, lowest first.
-const PLACES: [&str; 11] = [
+const PLACES: [&str; 14] = [
     "project",
     "all",
     "parent",
     "child_a",
     "child_b",
     "later source",
+    "group_vars/all",
+    "group_vars/late",
     "host",
+    "host_vars/web-01",
     "play",
     "vars_files",
     "task",
@@ -25,8 +30,28 @@ struct Files {
     project: String,
     inventory: String,
     playbook: String,
-    vars: String,
+    /// Files of variables, by their paths.
+    vars: Vec<(String, String)>,
     extra: Vec<String>,
+}
+
+impl Files {
+    /// The plan of these, with `extra` on top.
+    fn planned(&self, extra: &[&str]) -> Planned {
+        let own = self.extra.iter().map(String::as_str);
+        let extra: Vec<&str> = own.chain(extra.iter().copied()).collect();
+        let files: Vec<(&str, &str)> =
+            self.vars.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let case = Case {
+            project: &self.project,
+            inventory: &self.inventory,
+            playbook: &self.playbook,
+            files: &files,
+            extra: &extra,
+            ..Case::default()
+        };
+        case.planned()
+    }
 }
 
 /// Sets `NAME: VALUE` in some of the places, as given by `entry`.
@@ -57,7 +82,12 @@ fn set(places: &[usize], entry: impl Fn(usize) -> String) -> Files {
         "- hosts: all\n  vars: {{ {} }}\n  vars_files: vars.yml\n  tasks:\n    - command: echo {{{{ name | default('none') }}}}\n      vars: {{ {task} }}\n",
         at("play")
     );
-    let vars = format!("{{ {} }}\n", at("vars_files"));
+    let mut vars = vec![("vars.yml".to_owned(), format!("{{ {} }}\n", at("vars_files")))];
+    for place in ["group_vars/all", "group_vars/late", "host_vars/web-01"] {
+        if !at(place).is_empty() {
+            vars.push((format!("{place}.yml"), format!("{{ {} }}\n", at(place))));
+        }
+    }
     let extra = at("extra");
     let extra = if extra.is_empty() { Vec::new() } else { vec![format!("{{ {extra} }}")] };
     Files { project: format!("{{ {} }}", at("project")), inventory, playbook, vars, extra }
@@ -65,23 +95,64 @@ fn set(places: &[usize], entry: impl Fn(usize) -> String) -> Files {
 
 const LOGIN: &str = "username: deploy, password: pw";
 
+fn login() -> String {
+    format!("{{\"connection_args\": {{{LOGIN}}}}}")
+}
+
+#[test]
+fn what_is_built_in_is_the_lowest() {
+    let port = |places: &[usize]| {
+        let files = set(places, |at| format!("connection_args: {{ port: {} }}", 1000 + at));
+        connection(&files.planned(&[&login()]), "web-01").port
+    };
+    assert_eq!(port(&[]), 22);
+    assert_eq!(port(&[0]), 1000);
+}
+
+/// The keys of the model: variables, and arguments that merge key by key.
+const KEYS: usize = 3;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Whatever is set wherever: of each key, the highest place that has it counts.
+    #[test]
+    fn of_all_places_the_highest_counts_key_by_key(
+        variables in prop::collection::vec(0..1_u8 << KEYS, PLACES.len()),
+        arguments in prop::collection::vec(0..1_u8 << KEYS, PLACES.len()),
+    ) {
+        let keys = |mask: u8| (0..KEYS).filter(move |key| mask & (1 << key) != 0);
+        let entry = |at: usize| {
+            let variables = keys(variables[at]).map(|key| format!("v{key}: p{at}, "));
+            let names = ["port", "timeout", "keepalive"];
+            let arguments = keys(arguments[at]).map(|key| format!("{}: {}", names[key], 100 + at));
+            let arguments: Vec<String> = arguments.collect();
+            let variables: String = variables.collect();
+            format!("{variables}connection_args: {{ {} }}", arguments.join(", "))
+        };
+        let all: Vec<usize> = (0..PLACES.len()).collect();
+        let mut files = set(&all, entry);
+        let shown = "echo {{ v0 | default('none') }} {{ v1 | default('none') }} {{ v2 | default('none') }}";
+        files.playbook = files.playbook.replace("echo {{ name | default('none') }}", shown);
+        let planned = files.planned(&[&login()]);
+        let highest = |masks: &[u8], key: usize| masks.iter().rposition(|mask| mask & (1 << key) != 0);
+        let variables = (0..KEYS).map(|key| highest(&variables, key).map_or("none".to_owned(), |at| format!("p{at}")));
+        let expected = format!("echo {}", variables.collect::<Vec<_>>().join(" "));
+        prop_assert_eq!(lines(&planned, "web-01"), [[expected]]);
+        let spec = connection(&planned, "web-01");
+        let expected = |key: usize, default: u64| highest(&arguments, key).map_or(default, |at| 100 + at as u64);
+        prop_assert_eq!(u64::from(spec.port), expected(0, 22));
+        prop_assert_eq!(spec.timeouts.connect.as_secs(), expected(1, 30));
+        prop_assert_eq!(spec.keepalive.as_secs(), expected(2, 30));
+    }
+}
+
 #[test]
 fn of_two_neighbours_the_upper_wins() {
     for (upper, place) in PLACES.iter().enumerate().skip(1) {
         let lower = upper - 1;
-        let Files { project, inventory, playbook, vars, extra } =
-            set(&[lower, upper], |at| format!("name: \"{}\"", PLACES[at]));
-        let extra: Vec<&str> = extra.iter().map(String::as_str).collect();
-        let login = format!("{{\"connection_args\": {{{LOGIN}}}}}");
-        let case = Case {
-            project: &project,
-            inventory: &inventory,
-            playbook: &playbook,
-            files: &[("vars.yml", &vars)],
-            extra: &[&extra[..], &[login.as_str()]].concat(),
-            ..Case::default()
-        };
-        let planned = case.planned();
+        let files = set(&[lower, upper], |at| format!("name: \"{}\"", PLACES[at]));
+        let planned = files.planned(&[&login()]);
         let expected = format!("echo {}", place);
         assert_eq!(lines(&planned, "web-01"), [[expected]], "{} < {}", PLACES[lower], place);
     }
@@ -92,18 +163,8 @@ fn request_defaults_follow_the_same_order() {
     for (upper, place) in PLACES.iter().enumerate().skip(1) {
         let lower = upper - 1;
         let entry = |at: usize| format!("connection_args: {{ port: {}, {LOGIN} }}", 1000 + at);
-        let Files { project, inventory, playbook, vars, extra } = set(&[lower, upper], entry);
-        let extra: Vec<&str> = extra.iter().map(String::as_str).collect();
-        let files = [("vars.yml", vars.as_str())];
-        let case = Case {
-            project: &project,
-            inventory: &inventory,
-            playbook: &playbook,
-            files: &files,
-            extra: &extra,
-            ..Case::default()
-        };
-        let port = connection(&case.planned(), "web-01").port;
+        let files = set(&[lower, upper], entry);
+        let port = connection(&files.planned(&[]), "web-01").port;
         assert_eq!(usize::from(port), 1000 + upper, "{} < {}", PLACES[lower], place);
     }
 }

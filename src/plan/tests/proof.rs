@@ -239,6 +239,140 @@ fn an_error_in_a_loop_does_not_hide_the_others() {
 }
 
 #[test]
+fn tasks_that_run_nowhere_are_looked_at_all_the_same() {
+    let errors = tasks(
+        "- command: \"{{ nowhere }} {{ x | nofilter }}\"\n  when: false\n- command: \"{% if %}\"\n  when: inventory_hostname == 'x'\n- file_transfer: { operation: upload, local_path: none, remote_path: /x }\n  when: false\n- command: x\n  when: [false, a is notest]\n- command: y\n  loop: []\n  until: result is notest\n",
+    )
+    .unwrap_err();
+    for expected in
+        ["no filter `nofilter`", "the template cannot be read", "no such file", "no test `notest`"]
+    {
+        assert!(errors.iter().any(|error| error.contains(expected)), "{expected}: {errors:#?}");
+    }
+    assert_eq!(errors.len(), 5, "{errors:#?}");
+}
+
+#[test]
+fn tasks_that_tags_leave_out_are_looked_at_all_the_same() {
+    let playbook = play("- command: \"{{ x | nofilter }}\"\n  tags: a\n- command: b\n  tags: b\n");
+    let case = Case { inventory: INVENTORY, playbook: &playbook, only: &["b"], ..Case::default() };
+    assert!(case.plan().unwrap_err()[0].contains("no filter `nofilter`"));
+}
+
+#[test]
+fn what_the_loader_finds_does_not_hide_the_rest() {
+    let playbook = "\
+- hosts: web
+  tasks:
+    - comand: uptime
+    - command: \"{{ nowhere }}\"
+      serial: 3
+- hosts: nogroup
+  tasks: [{ command: \"{{ x | nofilter }}\" }]
+- tasks: [{ command: \"{{ x is notest }}\" }]
+";
+    let case = Case { inventory: INVENTORY, playbook, ..Case::default() };
+    let errors = case.plan().unwrap_err();
+    for expected in [
+        "unknown key `comand`",
+        "unknown key `serial`",
+        "undefined variable `nowhere`",
+        "no host or group `nogroup`",
+        "no filter `nofilter`",
+        "needs the key `hosts`",
+        "no test `notest`",
+    ] {
+        assert!(errors.iter().any(|error| error.contains(expected)), "{expected}: {errors:#?}");
+    }
+    assert_eq!(errors.len(), 7, "{errors:#?}");
+}
+
+#[test]
+fn a_missing_file_of_variables_hides_neither_the_next_nor_the_tasks() {
+    let playbook = "\
+- hosts: web
+  vars_files: [gone.yml, broken.yml, also_gone.yml]
+  tasks:
+    - command: \"{{ perhaps_there }} {{ 'a' | nofilter }}\"
+      when: perhaps_there is defined or inventory_hostname == 'web-01'
+    - command: \"{{ groups.nogroup }} {{ range(2) | join }}\"
+      connection_args: { key_filename: nokey }
+- hosts: web
+  tasks: [{ command: \"{{ nowhere }}\" }]
+";
+    let files = [("broken.yml", "- a list")];
+    let case = Case { inventory: INVENTORY, playbook, files: &files, ..Case::default() };
+    let errors = case.plan().unwrap_err();
+    for expected in [
+        "/gone.yml",
+        "also_gone.yml",
+        "a variables file must be a mapping",
+        "no filter `nofilter`",
+        "`groups.nogroup`",
+        "private key",
+        "undefined variable `nowhere`",
+    ] {
+        assert!(errors.iter().any(|error| error.contains(expected)), "{expected}: {errors:#?}");
+    }
+    assert_eq!(errors.len(), 7, "{errors:#?}");
+}
+
+#[test]
+fn names_with_a_meaning_cannot_be_given_another() {
+    let playbook = "\
+- hosts: web
+  vars: { groups: 1 }
+  tasks: [{ command: x, register: hostvars, vars: { item: 1, items: 2 } }]
+";
+    let case = Case { inventory: INVENTORY, playbook, ..Case::default() };
+    let errors = case.plan().unwrap_err();
+    let names: Vec<&str> = errors.iter().filter_map(|error| error.split('`').nth(1)).collect();
+    assert_eq!(names, ["groups", "hostvars", "item"], "{errors:#?}");
+}
+
+/// The advice that comes with the first error.
+fn advice(case: &Case<'_>) -> String {
+    let (sources, dir) = (Arc::new(Sources::default()), tempfile::tempdir().unwrap());
+    let problems = case.plan_in(&sources, dir.path()).unwrap_err();
+    problems.iter().next().and_then(Problem::advice).unwrap()
+}
+
+#[test]
+fn a_result_that_a_flag_leaves_out_is_told_as_such() {
+    let playbook = play(
+        "- name: ask\n  command: a\n  register: r\n  tags: a\n- name: use\n  command: \"{{ r.output }}\"\n  tags: b\n",
+    );
+    let case = || Case { inventory: INVENTORY, playbook: &playbook, ..Case::default() };
+    let told = "the task `ask` registers it, but";
+    for (case, flag) in [
+        (Case { only: &["b"], ..case() }, "`--tags`"),
+        (Case { skip: &["a"], ..case() }, "`--skip-tags`"),
+        (Case { start_at: Some("use"), ..case() }, "`--start-at-task`"),
+    ] {
+        assert_eq!(advice(&case), format!("{told} {flag} leaves that task out"));
+    }
+    let errors = Case { skip: &["c"], ..case() }.plan().unwrap_err();
+    assert_eq!(errors, ["`c`, given with `--skip-tags`, is not a tag of any task"]);
+}
+
+#[test]
+fn what_hostvars_does_not_have_is_told_with_its_cause() {
+    let host = "hostvars['web-01']";
+    for (rest, expected) in [
+        (format!("{{{{ {host}.r.output }}}}"), "and no results"),
+        (format!("{{{{ {host}.site }}}}"), "is defined in the play"),
+        (format!("{{{{ {host}.only_her }}}}"), "did you mean"),
+        ("{{ hostvars['web-1'].x }}".to_owned(), "did you mean `hostvars['web-01']`?"),
+        (format!("{{{{ {host}.r.output }}}} {{{{ r.output }}}}"), "and no results"),
+    ] {
+        let tasks = play(&format!("{REGISTER}- command: \"{rest}\"\n  vars: {{ site: 1 }}\n"));
+        let case = Case { inventory: INVENTORY, playbook: &tasks, ..Case::default() };
+        let told = advice(&case);
+        assert!(told.contains(expected), "{rest}: {told}");
+    }
+}
+
+#[test]
 fn errors_of_all_hosts_and_tasks_are_found_at_once() {
     let errors = tasks(
         "- command: \"{{ only_here }}\"\n- command: \"{{ one }}\"\n  driver_args: { working_directory: '{{ two }}' }\n- command: \"{{ three }}\"\n",

@@ -13,6 +13,15 @@ use crate::resolve::shape::Shape;
 use crate::resolve::soften::{is_default, is_question};
 use crate::resolve::syntax::{any, argument, range, spelled};
 
+/// Whether the test gives an answer for what is not there, too.
+fn asks_for_type(test: &str) -> bool {
+    const TYPES: [&str; 11] = [
+        "boolean", "false", "float", "integer", "iterable", "mapping", "none", "number",
+        "sequence", "string", "true",
+    ];
+    TYPES.contains(&test)
+}
+
 /// What became of an expression that was evaluated.
 enum Evaluated {
     Value(Value),
@@ -148,7 +157,7 @@ impl<'w, 't> Walk<'w, 't> {
             }
             Expr::Filter(it) => self.filter(it, may_miss),
             Expr::Test(it) => {
-                let inner = self.look(&it.expr, true);
+                let inner = self.look(&it.expr, is_question(it.name) || asks_for_type(it.name));
                 self.arguments(&it.args);
                 match inner {
                     Shape::Any => Shape::Plain,
