@@ -26,6 +26,7 @@ mod jump;
 #[allow(dead_code, unused_imports, reason = "the lab offers more than today's tests need")]
 mod lab;
 mod lab_works;
+mod parameters;
 mod project;
 mod schemas;
 mod secrets;

@@ -31,6 +31,8 @@ pub(crate) struct Sshoal {
     /// Where it is run; `None` is the home directory.
     directory: Option<PathBuf>,
     files: Option<u32>,
+    on_terminal: bool,
+    off_terminal: bool,
     forbidden: Vec<String>,
     shown: Vec<String>,
     status: Option<i32>,
@@ -49,6 +51,8 @@ impl Sshoal {
             home: super::directory("home"),
             directory: None,
             files: None,
+            on_terminal: false,
+            off_terminal: false,
             forbidden: Vec::new(),
             shown: Vec::new(),
             status: None,
@@ -108,6 +112,21 @@ impl Sshoal {
     /// How long it may take. An overrun ends it and fails the test.
     pub(crate) fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// Runs it on a terminal. Each prompt there is answered as soon as it has been
+    /// shown and the terminal echoes no more; the rest of its output is on stdout.
+    pub(crate) fn terminal(mut self, dialogue: &[(&str, &str)]) -> Self {
+        let answers = dialogue.iter().map(|(_, answer)| (*answer).to_owned());
+        self.forbidden.extend(answers.filter(|answer| !answer.is_empty()));
+        self.on_terminal = true;
+        self.stdin(serde_json::to_string(dialogue).unwrap())
+    }
+
+    /// Runs it in a session that has no terminal, whoever runs the tests.
+    pub(crate) fn without_terminal(mut self) -> Self {
+        self.off_terminal = true;
         self
     }
 
@@ -184,6 +203,16 @@ impl Sshoal {
             Some(count) => {
                 let mut command = Command::new("prlimit");
                 command.arg(format!("--nofile={count}:{count}")).arg(program);
+                command
+            }
+            None if self.on_terminal => {
+                let mut command = Command::new("python3");
+                command.args(["-c", include_str!("terminal.py"), program]);
+                command
+            }
+            None if self.off_terminal => {
+                let mut command = Command::new("setsid");
+                command.args(["--wait", program]);
                 command
             }
             None => Command::new(program),
