@@ -41,6 +41,10 @@ const IMPURE_WORDS: [&str; 5] =
     ["TcpStream", "UdpSocket", "ToSocketAddrs", "Instant", "SystemTime"];
 const IMPURE_PATHS: [&str; 2] = ["std::thread", "Timestamp::now"];
 
+/// Layers that hand on what there is to show, and show nothing themselves.
+const SILENT_LAYERS: [&str; 5] =
+    ["src/load/", "src/resolve/", "src/plan/", "src/execute/", "src/transport/"];
+
 #[test]
 fn every_file_keeps_to_its_layer() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -96,6 +100,25 @@ fn offences_in(path: &str, text: &str) -> Vec<String> {
             offend(source.path(name), &format!("this layer does without `{name}`"));
         }
     }
+    if SILENT_LAYERS.iter().any(|layer| path.starts_with(layer)) {
+        for name in ["io::stdout", "io::stderr"] {
+            offend(source.path(name), &format!("this layer does without `{name}`"));
+        }
+        for name in ["eprintln", "eprint", "dbg"] {
+            offend(source.calls_of_macro(name), &format!("this layer does without `{name}!`"));
+        }
+    }
+    // Through either of these, crates and layers come in unseen.
+    offend(source.path("extern"), "no `extern`: crates are named where they are used");
+    let everything = source.paths().into_iter().filter(|(path, _)| path == "crate::*");
+    offend(everything.map(|(_, line)| line).collect(), "name what is used of the crate");
+    if path.starts_with("src/transport/") {
+        let of_plan = |path: &str| path == "crate::plan" || path.starts_with("crate::plan::");
+        let of_spec = |path: &str| format!("{path}::").starts_with("crate::plan::spec::");
+        let others = source.paths().into_iter();
+        let others = others.filter(|(path, _)| of_plan(path) && !of_spec(path));
+        offend(others.map(|(_, line)| line).collect(), "of `plan` this layer knows `spec` only");
+    }
     let above = ABOVE.iter().any(|start| path.starts_with(start));
     let layer = FORBIDDEN_LAYERS.iter().find(|(layer, _)| {
         path.starts_with(&format!("src/{layer}/")) || path == format!("src/{layer}.rs")
@@ -143,6 +166,46 @@ fn macros_and_keywords_are_seen() {
     assert_eq!(bad_lines("src/event.rs", "\nunsafe { f() }"), [2]);
     assert_eq!(bad_lines("src/event.rs", "#![deny(unsafe_code)]"), [0; 0]);
     assert_eq!(bad_lines("src/plan/x.rs", "use std::net::TcpStream;\nstd::thread::sleep"), [1, 2]);
+}
+
+#[test]
+fn paths_are_seen_in_groups() {
+    for text in [
+        "use std::{fs, thread};",
+        "use std::{fs,\n};use std::{io::{self as i, Read as _}, thread::{self, sleep}};",
+        "fn f() { std :: thread::sleep(d) }",
+    ] {
+        assert!(!bad_lines("src/plan/x.rs", text).is_empty(), "{text}");
+        assert_eq!(bad_lines("src/execute/x.rs", text), [0; 0], "{text}");
+    }
+    for text in [
+        "use std::io::stdout;",
+        "use std::{fs, io::{self, stderr}};",
+        "fn f() { io::stdout().lock(); }",
+        "eprintln!();",
+    ] {
+        assert_eq!(bad_lines("src/execute/x.rs", text), [1], "{text}");
+        assert_eq!(bad_lines("src/report/x.rs", text), [0; 0], "{text}");
+    }
+    assert_eq!(bad_lines("src/execute/x.rs", "use std::{io, fs};\nlet stdout = 1;"), [0; 0]);
+}
+
+#[test]
+fn what_would_let_others_in_unseen_is_seen() {
+    for text in ["extern crate ssh2;", "use crate::*;", "use crate::{event::Event, *};"] {
+        assert_eq!(bad_lines("src/lint/x.rs", text), [1], "{text}");
+    }
+    for text in [
+        "use crate::plan::Plan;",
+        "use crate::plan;",
+        "use crate::{failure, plan::{Plan, spec}};",
+        "fn f(_: crate::plan::Plan) {}",
+    ] {
+        assert_eq!(bad_lines("src/transport/x.rs", text), [1], "{text}");
+    }
+    for text in ["use crate::plan::spec;", "use crate::plan::{spec::{self, ExecOptions}};"] {
+        assert_eq!(bad_lines("src/transport/x.rs", text), [0; 0], "{text}");
+    }
 }
 
 #[test]

@@ -267,13 +267,13 @@ fn too_many_attempts_are_explained() {
 }
 
 /// A real `ssh-agent`, ended with its handle.
-struct Agent {
+pub(crate) struct Agent {
     child: std::process::Child,
     socket: PathBuf,
 }
 
 impl Agent {
-    fn start(dir: &Path) -> Self {
+    pub(crate) fn start(dir: &Path) -> Self {
         let socket = dir.join("agent");
         let child = std::process::Command::new("ssh-agent")
             .args(["-D", "-a"])
@@ -285,7 +285,7 @@ impl Agent {
         Self { child, socket }
     }
 
-    fn add(&self, key: &Path) {
+    pub(crate) fn add(&self, key: &Path) {
         let output = std::process::Command::new("ssh-add")
             .arg("-q")
             .arg(key)
@@ -293,6 +293,11 @@ impl Agent {
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");
+    }
+
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
     }
 
     fn connector(&self, home: &Path) -> SshConnector {

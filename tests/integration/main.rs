@@ -29,6 +29,7 @@ mod jump_in_trouble;
 mod lab;
 mod lab_works;
 mod password_waits;
+mod parameters;
 mod project;
 mod schemas;
 mod secrets;

@@ -101,45 +101,10 @@ fn playbooks_name_their_schema() {
 
 /// The examples of the documented request.
 fn documented() -> Vec<Value> {
-    let args = |extra: Value| {
-        let mut args = json!({ "host": "192.168.1.100", "username": "admin" });
-        args.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        args
-    };
-    let password = args(json!({ "password": "your_password" }));
-    let sudo = json!({ "sudo": true, "sudo_password": "your_sudo_password" });
-    let transfer = |extra: Value| {
-        let mut transfer = json!({ "local_path": "/local/file.txt", "remote_path": "/remote/file.txt", "chunk_size": 32768 });
-        transfer.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        json!({ "file_transfer": transfer })
-    };
-    let pem = "-----BEGIN RSA PRIVATE KEY-----\n...\n-----END RSA PRIVATE KEY-----";
-    let requests = [
-        json!({ "connection_args": password, "command": "uname -a" }),
-        json!({ "connection_args": password, "command": ["uname -a", "df -h"], "driver_args": { "timeout": 30.0 } }),
-        json!({ "connection_args": args(json!({ "key_filename": "/path/to/private_key", "passphrase": "x" })), "command": "df -h" }),
-        json!({ "connection_args": args(json!({ "pkey": pem, "passphrase": "x" })), "command": "free -m" }),
-        json!({ "connection_args": password, "config": "ls /root", "driver_args": sudo }),
-        json!({ "connection_args": password, "config": ["a", "b"], "driver_args": { "sudo": true, "sudo_password": "x", "timeout": 60.0 } }),
-        json!({ "connection_args": password, "command": ["__FILE_TRANSFER__"], "driver_args": transfer(json!({ "operation": "upload", "resume": false })) }),
-        json!({ "connection_args": password, "command": ["__FILE_TRANSFER__"], "driver_args": transfer(json!({ "operation": "download", "resume": true, "timeout": 300.0 })) }),
-        json!({ "connection_args": args(json!({ "password": "x", "proxy_host": "192.168.1.100", "proxy_username": "admin", "proxy_password": "x", "proxy_port": 22 })), "command": "uname -a" }),
-        json!({ "connection_args": password, "command": "echo $CUSTOM_VAR", "driver_args": { "environment": { "CUSTOM_VAR": "custom_value", "PATH": "/usr/bin:/bin" } } }),
-        json!({ "connection_args": password, "command": "sudo -S command", "driver_args": { "get_pty": true, "timeout": 30.0 } }),
-        json!({
-            "connection_args": args(json!({ "pkey": pem, "port": 22, "timeout": 30.0, "host_key_policy": "reject" })),
-            "config": ["systemctl restart nginx", "systemctl status nginx"],
-            "driver_args": { "sudo": true, "sudo_password": "x", "timeout": 60.0, "get_pty": false, "environment": { "LANG": "en_US.UTF-8" } },
-            "options": { "queue_strategy": "fifo", "ttl": 600 },
-        }),
-    ];
-    requests
-        .into_iter()
-        .map(|mut request| {
-            request["driver"] = "paramiko".into();
-            request
-        })
-        .collect()
+    let files = files_below(&root().join("tests/integration/documented"));
+    assert!(files.len() > 12, "{files:?}");
+    let read = |path: &PathBuf| serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    files.iter().map(read).collect()
 }
 
 #[test]

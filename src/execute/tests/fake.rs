@@ -65,7 +65,7 @@ impl Log {
 /// Waits for a message.
 fn pass(gate: Option<&Arc<Mutex<Receiver<()>>>>) {
     let gate = gate.expect("a gate").lock().unwrap();
-    gate.recv_timeout(Duration::from_secs(20)).expect("the gate opens in time");
+    gate.recv_timeout(Duration::from_secs(60)).expect("the gate opens in time");
 }
 
 impl Fake {

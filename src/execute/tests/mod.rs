@@ -615,7 +615,7 @@ fn a_sink_that_panics_stops_the_run_instead_of_hanging_it() {
         }));
         done.send((result.is_err(), options.cancel.is_cancelled())).unwrap();
     });
-    assert_eq!(ended.recv_timeout(Duration::from_secs(20)), Ok((true, true)));
+    assert_eq!(ended.recv_timeout(Duration::from_secs(60)), Ok((true, true)));
 }
 
 #[test]

@@ -49,9 +49,71 @@ impl Source {
         self.words().filter(|(_, word)| *word == name).map(|(at, _)| self.line(at)).collect()
     }
 
-    /// The numbers of the lines with this path, such as `std::thread`.
+    /// The numbers of the lines with this path, such as `std::thread`, or with one that
+    /// has it in it; groups are taken apart.
     pub(super) fn path(&self, path: &str) -> Vec<usize> {
-        self.code.match_indices(path).map(|(at, _)| self.line(at)).collect()
+        let wanted = format!("::{path}::");
+        let paths = self.paths().into_iter();
+        paths
+            .filter(|(found, _)| format!("::{found}::").contains(&wanted))
+            .map(|(_, line)| line)
+            .collect()
+    }
+
+    /// Every path, as if each stood alone: `std::{io::{self, stdout}, thread}` is
+    /// `std::io`, `std::io::stdout` and `std::thread`. With the numbers of their lines.
+    pub(super) fn paths(&self) -> Vec<(String, usize)> {
+        let (mut paths, mut end) = (Vec::new(), 0);
+        for (at, _) in self.words() {
+            // The rest of a path that has been taken apart is no other one.
+            if at >= end {
+                end = self.expand(at, String::new(), &mut paths);
+            }
+        }
+        paths
+    }
+
+    /// Adds the paths that begin at `at` below `prefix`; gives where they end.
+    fn expand(&self, at: usize, prefix: String, paths: &mut Vec<(String, usize)>) -> usize {
+        let rest = &self.code[at..];
+        let start = at + rest.len() - rest.trim_start().len();
+        let rest = &self.code[start..];
+        if rest.starts_with('{') {
+            let mut end = start;
+            // After the brace and after each comma there is a path, or the end.
+            while self.code[end..].trim_start().starts_with(['{', ',']) {
+                let mark = self.code[end..].find(['{', ',']).unwrap_or_default();
+                end = self.expand(end + mark + 1, prefix.clone(), paths);
+            }
+            return end + self.code[end..].find('}').map_or(0, |brace| brace + 1);
+        }
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        let length = match rest.starts_with('*') {
+            true => 1,
+            false => rest.find(|c| !is_name(c)).unwrap_or(rest.len()),
+        };
+        let path = match &rest[..length] {
+            "" => return start,
+            "self" if !prefix.is_empty() => prefix.clone(),
+            name if prefix.is_empty() => name.to_owned(),
+            name => format!("{prefix}::{name}"),
+        };
+        let after = rest[length..].trim_start();
+        if let Some(more) = after.strip_prefix("::")
+            && more.trim_start().starts_with(|c: char| is_name(c) || c == '{' || c == '*')
+        {
+            return self.expand(self.code.len() - more.len(), path, paths);
+        }
+        paths.push((path, self.line(start)));
+        let end = start + length;
+        // Another name for it is no path.
+        match after.strip_prefix("as ") {
+            Some(name) => {
+                let name = name.trim_start();
+                self.code.len() - name.len() + name.find(|c| !is_name(c)).unwrap_or(name.len())
+            }
+            None => end,
+        }
     }
 
     /// Every module of the crate's root that a path names, with the line's number.

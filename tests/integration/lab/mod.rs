@@ -27,6 +27,7 @@ use std::thread;
 
 use tempfile::TempDir;
 
+mod forbidden;
 mod guard;
 mod keys;
 mod line;

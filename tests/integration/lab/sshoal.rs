@@ -12,12 +12,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::Report;
+use super::forbidden::{Files, secret_in_variable, secrets_in, secrets_in_file};
 use super::processes::{descendants, kill_all, wait_until};
 
 /// One invocation of `sshoal`, in a clean environment, with an empty directory
 /// as its HOME and working directory.
 ///
-/// What is expected is said before [`Sshoal::run`], which compares it.
+/// What is expected is said before [`Sshoal::run`], which compares it. The secrets of
+/// the request, of the files and of the variables that it is given are searched for
+/// in everything that it prints and writes.
 #[must_use = "an invocation does nothing until `run`"]
 pub(crate) struct Sshoal {
     args: Vec<OsString>,
@@ -28,7 +31,10 @@ pub(crate) struct Sshoal {
     /// Where it is run; `None` is the home directory.
     directory: Option<PathBuf>,
     files: Option<u32>,
+    on_terminal: bool,
+    off_terminal: bool,
     forbidden: Vec<String>,
+    shown: Vec<String>,
     status: Option<i32>,
     stdout: Option<String>,
     stderr: Option<String>,
@@ -45,7 +51,10 @@ impl Sshoal {
             home: super::directory("home"),
             directory: None,
             files: None,
+            on_terminal: false,
+            off_terminal: false,
             forbidden: Vec::new(),
+            shown: Vec::new(),
             status: None,
             stdout: None,
             stderr: None,
@@ -73,7 +82,11 @@ impl Sshoal {
     /// Sets an environment variable; the rest of this process's environment is
     /// not handed on, `PATH` aside.
     pub(crate) fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.envs.push((name.into(), value.into()));
+        let (name, value) = (name.into(), value.into());
+        if let (Some(name), Some(value)) = (name.to_str(), value.to_str()) {
+            self.forbidden.extend(secret_in_variable(name, value));
+        }
+        self.envs.push((name, value));
         self
     }
 
@@ -89,9 +102,31 @@ impl Sshoal {
         self
     }
 
+    /// Lets this be seen, although it stands where a secret does: the test is about
+    /// that, or it says the same as something that is no secret.
+    pub(crate) fn shows(mut self, secret: &str) -> Self {
+        self.shown.push(secret.to_owned());
+        self
+    }
+
     /// How long it may take. An overrun ends it and fails the test.
     pub(crate) fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// Runs it on a terminal. Each prompt there is answered as soon as it has been
+    /// shown and the terminal echoes no more; the rest of its output is on stdout.
+    pub(crate) fn terminal(mut self, dialogue: &[(&str, &str)]) -> Self {
+        let answers = dialogue.iter().map(|(_, answer)| (*answer).to_owned());
+        self.forbidden.extend(answers.filter(|answer| !answer.is_empty()));
+        self.on_terminal = true;
+        self.stdin(serde_json::to_string(dialogue).unwrap())
+    }
+
+    /// Runs it in a session that has no terminal, whoever runs the tests.
+    pub(crate) fn without_terminal(mut self) -> Self {
+        self.off_terminal = true;
         self
     }
 
@@ -102,7 +137,8 @@ impl Sshoal {
     }
 
     /// Writes a file below HOME, making its directories.
-    pub(crate) fn file(self, relative: &str, content: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn file(mut self, relative: &str, content: impl AsRef<[u8]>) -> Self {
+        self.forbidden.extend(secrets_in_file(relative, content.as_ref()));
         let path = self.home.path().join(relative);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
@@ -115,7 +151,8 @@ impl Sshoal {
     }
 
     /// `sshoal request - -o json` with this request on stdin.
-    pub(crate) fn request(self, request: &Value) -> Self {
+    pub(crate) fn request(mut self, request: &Value) -> Self {
+        self.forbidden.extend(secrets_in(request));
         self.args(["request", "-", "-o", "json"]).stdin(request.to_string())
     }
 
@@ -124,8 +161,8 @@ impl Sshoal {
         self.home.path()
     }
 
-    /// A secret that must appear nowhere in the output or in a file under HOME
-    /// that was not there before.
+    /// A further secret that must appear nowhere in the output or in a file under HOME
+    /// that is new or has changed.
     pub(crate) fn forbid(mut self, secret: &str) -> Self {
         assert!(!secret.is_empty(), "an empty secret is in every output");
         self.forbidden.push(secret.to_owned());
@@ -168,8 +205,19 @@ impl Sshoal {
                 command.arg(format!("--nofile={count}:{count}")).arg(program);
                 command
             }
+            None if self.on_terminal => {
+                let mut command = Command::new("python3");
+                command.args(["-c", include_str!("terminal.py"), program]);
+                command
+            }
+            None if self.off_terminal => {
+                let mut command = Command::new("setsid");
+                command.args(["--wait", program]);
+                command
+            }
             None => Command::new(program),
         };
+        let before = Files::below(self.home.path());
         let mut child = command
             .args(&self.args)
             .env_clear()
@@ -189,7 +237,7 @@ impl Sshoal {
         thread::spawn(move || drop(stdin.write_all(&input)));
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
-        Running { child, stdout, stderr, started: Instant::now(), invocation: self }
+        Running { child, stdout, stderr, started: Instant::now(), before, invocation: self }
     }
 }
 
@@ -200,6 +248,7 @@ pub(crate) struct Running {
     stdout: JoinHandle<Vec<u8>>,
     stderr: JoinHandle<Vec<u8>>,
     started: Instant,
+    before: Files,
     invocation: Sshoal,
 }
 
@@ -228,8 +277,10 @@ impl Running {
             home: self.invocation.home,
         };
         assert!(in_time, "sshoal ran longer than {limit:?}\n{}", finished.transcript());
-        for secret in &self.invocation.forbidden {
-            finished.expect_nowhere(secret);
+        let new: Vec<_> = Files::below(finished.home()).new_since(&self.before).collect();
+        let shown = &self.invocation.shown;
+        for secret in self.invocation.forbidden.iter().filter(|secret| !shown.contains(secret)) {
+            finished.expect_nowhere(secret, &new);
         }
         if let Some(status) = self.invocation.status {
             finished.expect_status(status);
@@ -289,18 +340,17 @@ impl Finished {
         format!("--- status: {status:?}\n--- stdout:\n{stdout}\n--- stderr:\n{stderr}\n---")
     }
 
-    /// Fails when the output has `secret`, or `sshoal` wrote it to a state file.
+    /// Fails when the output has `secret`, or a file that `sshoal` wrote.
     #[track_caller]
-    fn expect_nowhere(&self, secret: &str) {
+    fn expect_nowhere(&self, secret: &str, written: &[(PathBuf, Vec<u8>)]) {
         // What JSON writes for a secret with quotes differs from the secret.
         let quoted = Value::from(secret).to_string();
         let forms = [secret, quoted.trim_matches('"')];
         let shown = |text: &str| forms.iter().any(|form| text.contains(form));
         assert!(!shown(&self.stdout), "a secret is on stdout");
         assert!(!shown(&self.stderr), "a secret is on stderr");
-        for file in files_below(&self.home.path().join(".local")) {
-            let bytes = fs::read(&file).unwrap_or_default();
-            assert!(!shown(&String::from_utf8_lossy(&bytes)), "a secret is in {}", file.display());
+        for (file, bytes) in written {
+            assert!(!shown(&String::from_utf8_lossy(bytes)), "a secret is in {}", file.display());
         }
     }
 }
@@ -311,15 +361,4 @@ fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
         let _ = stream.read_to_end(&mut bytes);
         bytes
     })
-}
-
-fn files_below(dir: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => files.extend(files_below(&entry.path())),
-            _ => files.push(entry.path()),
-        }
-    }
-    files
 }
