@@ -12,6 +12,7 @@ mod prepare;
 mod project;
 mod provenance;
 mod run;
+mod signals;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};

@@ -31,6 +31,7 @@ mod password_waits;
 mod project;
 mod schemas;
 mod secrets;
+mod signals;
 mod tasks;
 mod together;
 mod transfer;

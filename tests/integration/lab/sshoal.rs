@@ -28,6 +28,7 @@ pub(crate) struct Sshoal {
     /// Where it is run; `None` is the home directory.
     directory: Option<PathBuf>,
     files: Option<u32>,
+    wrapper: Vec<OsString>,
     forbidden: Vec<String>,
     status: Option<i32>,
     stdout: Option<String>,
@@ -45,6 +46,7 @@ impl Sshoal {
             home: super::directory("home"),
             directory: None,
             files: None,
+            wrapper: Vec::new(),
             forbidden: Vec::new(),
             status: None,
             stdout: None,
@@ -98,6 +100,12 @@ impl Sshoal {
     /// How many files it may have open, by the system's hard limit.
     pub(crate) fn files_at_most(mut self, count: u32) -> Self {
         self.files = Some(count);
+        self
+    }
+
+    /// Runs it by another program, such as `timeout 5`.
+    pub(crate) fn under<S: Into<OsString>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
+        self.wrapper = words.into_iter().map(Into::into).collect();
         self
     }
 
@@ -162,14 +170,13 @@ impl Sshoal {
     /// Starts it and returns while it runs.
     pub(crate) fn start(self) -> Running {
         let program = env!("CARGO_BIN_EXE_sshoal");
-        let mut command = match self.files {
-            Some(count) => {
-                let mut command = Command::new("prlimit");
-                command.arg(format!("--nofile={count}:{count}")).arg(program);
-                command
-            }
-            None => Command::new(program),
-        };
+        let mut words = self.wrapper.clone();
+        if let Some(count) = self.files {
+            words.extend(["prlimit".into(), format!("--nofile={count}:{count}").into()]);
+        }
+        words.push(program.into());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         let mut child = command
             .args(&self.args)
             .env_clear()
