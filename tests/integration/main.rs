@@ -14,6 +14,7 @@ mod diagnostics;
 mod documented;
 mod exec;
 mod faults;
+mod file_limits;
 mod fleet;
 #[expect(clippy::allow_attributes, reason = "whether all of the server is used varies")]
 #[allow(dead_code, unused_imports, reason = "the server offers more than today's tests need")]
