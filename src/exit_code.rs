@@ -20,10 +20,22 @@ pub enum ExitCode {
     ChangesPending = 5,
     /// A task failed or timed out, and a host was unreachable.
     FailedAndUnreachable = 6,
-    /// A defect of sshoal itself.
+    /// A defect of sshoal itself: a task of the run failed with the code `internal`,
+    /// ignored or not, or the process panicked, which gives the same number.
     Bug = 101,
     /// The user or the system interrupted the run.
     Interrupted = 130,
+}
+
+/// What kinds of failures a run has had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Failures {
+    /// Tasks failed or timed out.
+    pub failed: bool,
+    /// Hosts were unreachable.
+    pub unreachable: bool,
+    /// Tasks failed because of a defect of sshoal itself.
+    pub internal: bool,
 }
 
 impl ExitCode {
@@ -40,12 +52,15 @@ impl ExitCode {
         Self::Interrupted,
     ];
 
-    /// The code of a run: what cut it short, if something did, and otherwise
-    /// whether tasks failed and whether hosts were unreachable.
+    /// The code of a run: that it was interrupted, that sshoal itself failed, what cut
+    /// it short, if something did, and otherwise whether tasks failed and whether hosts
+    /// were unreachable.
     #[must_use]
-    pub fn of_run(outcome: RunOutcome, failed: bool, unreachable: bool) -> Self {
+    pub fn of_run(outcome: RunOutcome, seen: Failures) -> Self {
+        let Failures { failed, unreachable, internal } = seen;
         match outcome {
             RunOutcome::Interrupted => Self::Interrupted,
+            _ if internal => Self::Bug,
             RunOutcome::Aborted => Self::Aborted,
             RunOutcome::Ok | RunOutcome::Failed | RunOutcome::Unreachable => {
                 match (failed, unreachable) {
@@ -59,7 +74,8 @@ impl ExitCode {
     }
 
     /// The code of two runs together: the graver one, and failed and unreachable
-    /// add up.
+    /// add up. A defect is graver than whatever hosts and tasks did, for it may have
+    /// led to that; who interrupted a run knows why it is incomplete.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
         let both = [self, other];
@@ -90,8 +106,8 @@ impl ExitCode {
             Self::FailedAndUnreachable => 4,
             Self::Aborted => 5,
             Self::InvalidInput => 6,
-            Self::Interrupted => 7,
-            Self::Bug => 8,
+            Self::Bug => 7,
+            Self::Interrupted => 8,
         }
     }
 }
@@ -114,16 +130,19 @@ mod tests {
     #[test]
     fn a_runs_code_follows_from_its_outcome_and_failures() {
         use ExitCode::*;
-        for (outcome, failed, unreachable, expected) in [
-            (RunOutcome::Ok, false, false, Success),
-            (RunOutcome::Failed, true, false, TaskFailed),
-            (RunOutcome::Unreachable, false, true, HostUnreachable),
-            (RunOutcome::Failed, true, true, FailedAndUnreachable),
-            (RunOutcome::Aborted, true, true, Aborted),
-            (RunOutcome::Interrupted, true, true, Interrupted),
-            (RunOutcome::Interrupted, false, false, Interrupted),
+        let seen = |failed, unreachable| Failures { failed, unreachable, ..Failures::default() };
+        for (outcome, seen, expected, with_a_defect) in [
+            (RunOutcome::Ok, seen(false, false), Success, Bug),
+            (RunOutcome::Failed, seen(true, false), TaskFailed, Bug),
+            (RunOutcome::Unreachable, seen(false, true), HostUnreachable, Bug),
+            (RunOutcome::Failed, seen(true, true), FailedAndUnreachable, Bug),
+            (RunOutcome::Aborted, seen(true, true), Aborted, Bug),
+            (RunOutcome::Interrupted, seen(true, true), Interrupted, Interrupted),
+            (RunOutcome::Interrupted, seen(false, false), Interrupted, Interrupted),
         ] {
-            assert_eq!(ExitCode::of_run(outcome, failed, unreachable), expected);
+            assert_eq!(ExitCode::of_run(outcome, seen), expected);
+            let seen = Failures { internal: true, ..seen };
+            assert_eq!(ExitCode::of_run(outcome, seen), with_a_defect);
         }
     }
 
@@ -138,7 +157,10 @@ mod tests {
             (FailedAndUnreachable, TaskFailed, FailedAndUnreachable),
             (FailedAndUnreachable, Aborted, Aborted),
             (Aborted, Interrupted, Interrupted),
-            (Interrupted, Bug, Bug),
+            (Interrupted, Bug, Interrupted),
+            (InvalidInput, Bug, Bug),
+            (FailedAndUnreachable, Bug, Bug),
+            (Aborted, Bug, Bug),
         ] {
             assert_eq!(one.merge(other), expected, "{one:?} {other:?}");
         }

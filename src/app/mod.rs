@@ -13,6 +13,7 @@ mod project;
 mod provenance;
 mod read;
 mod run;
+mod signals;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};

@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use anstream::ColorChoice;
 use jiff::Timestamp;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
 
 use super::file_limit;
 use super::prepare::Prepared;
+use super::signals::cancel_on_signals;
 use crate::cli::OutputFormat;
 use crate::config::{CheckExit, ConnectConfig, ModeConfig, OutputConfig};
 use crate::diagnostic::{Problem, Problems};
@@ -20,7 +19,7 @@ use crate::exit_code::ExitCode;
 use crate::load::LoadError;
 use crate::plan::Planned;
 use crate::report::{self, Ndjson, ReportBuilder, Terminal, TerminalOptions, Verbosity};
-use crate::transport::{Cancel, ConnectorConfig, SshConnector};
+use crate::transport::{ConnectorConfig, SshConnector};
 
 /// What standard output holds.
 enum View {
@@ -133,19 +132,4 @@ fn check_report_path(path: &Path) -> Result<(), Problems> {
         help: "name a file in a directory that exists and may be written to".to_owned(),
     };
     Err(Problem::new(error, None).into())
-}
-
-/// The first signal ends the run in order: remote commands are ended and the
-/// report is written. The second ends the process at once.
-fn cancel_on_signals() -> Cancel {
-    let cancel = Cancel::default();
-    crate::load::inventory::release_signals();
-    for signal in [SIGINT, SIGTERM] {
-        // Order matters: the second signal finds the flag set by the first. Where
-        // the system refuses handlers, signals keep their usual effect.
-        let interrupted = ExitCode::Interrupted as i32;
-        let _ = flag::register_conditional_shutdown(signal, interrupted, cancel.flag());
-        let _ = flag::register(signal, cancel.flag());
-    }
-    cancel
 }

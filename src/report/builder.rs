@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use super::model::{HostOutcome, HostReport, PlayReport, Report, Stats, Tool};
 use crate::event::{Event, HostName, Outcome, PlayStarted, RunOutcome, RunStarted, TaskRecord};
-use crate::exit_code::ExitCode;
+use crate::exit_code::{ExitCode, Failures};
+use crate::failure::ErrorCode;
 
 /// The version of the report's shape.
 const SCHEMA_VERSION: u32 = 1;
@@ -78,13 +79,13 @@ impl ReportBuilder {
         let (ended_at, cut_short) =
             self.ended.unwrap_or_else(|| (Timestamp::now(), Some(RunOutcome::Interrupted)));
         let stats = count(&plays);
-        let (failed, unreachable) = failures(&plays);
-        let outcome = cut_short.unwrap_or(match (failed, unreachable) {
+        let seen = failures(&plays);
+        let outcome = cut_short.unwrap_or(match (seen.failed, seen.unreachable) {
             (true, _) => RunOutcome::Failed,
             (false, true) => RunOutcome::Unreachable,
             (false, false) => RunOutcome::Ok,
         });
-        let mut exit_code = ExitCode::of_run(outcome, failed, unreachable);
+        let mut exit_code = ExitCode::of_run(outcome, seen);
         if exit_code == ExitCode::Success && self.tells_changes && stats.tasks.changed > 0 {
             exit_code = ExitCode::ChangesPending;
         }
@@ -145,17 +146,16 @@ fn count(plays: &[PlayReport]) -> Stats {
     stats
 }
 
-/// Whether a task failed or timed out, and whether one was unreachable, other
-/// than ignored ones.
-fn failures(plays: &[PlayReport]) -> (bool, bool) {
-    let counted = || {
-        plays
-            .iter()
-            .flat_map(|play| &play.hosts)
-            .flat_map(|host| &host.tasks)
-            .filter(|task| !task.ignored)
-    };
-    let failed = counted().any(|task| matches!(task.outcome, Outcome::Failed | Outcome::TimedOut));
-    let unreachable = counted().any(|task| task.outcome == Outcome::Unreachable);
-    (failed, unreachable)
+/// What kinds of failures there were. Those that a task may ignore are its own; a
+/// defect is not.
+fn failures(plays: &[PlayReport]) -> Failures {
+    let tasks = || plays.iter().flat_map(|play| &play.hosts).flat_map(|host| &host.tasks);
+    let counted = || tasks().filter(|task| !task.ignored).map(|task| task.outcome);
+    let is_internal =
+        |task: &TaskRecord| task.error.as_ref().is_some_and(|it| it.code == ErrorCode::Internal);
+    Failures {
+        failed: counted().any(|outcome| matches!(outcome, Outcome::Failed | Outcome::TimedOut)),
+        unreachable: counted().any(|outcome| outcome == Outcome::Unreachable),
+        internal: tasks().any(is_internal),
+    }
 }

@@ -1,7 +1,8 @@
 use serde_json::Value;
 
 use super::*;
-use crate::event::{Event, RunOutcome};
+use crate::event::{Event, Outcome, RunOutcome};
+use crate::failure::{ErrorCode, Failure};
 
 fn report(events: Vec<Event>) -> Report {
     let mut builder = ReportBuilder::new(sample::run());
@@ -60,6 +61,29 @@ fn the_outcome_and_the_exit_code_follow_from_the_tasks() {
     assert_eq!(of(&["db-02"]), (RunOutcome::Failed, 2), "a timeout is a failure");
     assert_eq!(of(&["db-primary.example.com"]), (RunOutcome::Unreachable, 4));
     assert_eq!(of(&["web-02", "db-primary.example.com"]), (RunOutcome::Failed, 6));
+}
+
+#[test]
+fn a_defect_is_told_by_the_exit_code_whatever_else_happened() {
+    let code = |ignored, cut_short| {
+        let events = sample::events().into_iter().map(|mut event| {
+            match &mut event {
+                Event::TaskFinished { record, .. } if record.outcome == Outcome::Failed => {
+                    record.error = Some(Failure::new(ErrorCode::Internal, "sshoal itself failed"));
+                    record.ignored = ignored;
+                }
+                Event::RunFinished { cut_short: why, .. } => *why = cut_short,
+                _ => {}
+            }
+            event
+        });
+        report(events.collect()).exit_code
+    };
+    for ignored in [false, true] {
+        assert_eq!(code(ignored, None), 101);
+        assert_eq!(code(ignored, Some(RunOutcome::Aborted)), 101);
+        assert_eq!(code(ignored, Some(RunOutcome::Interrupted)), 130);
+    }
 }
 
 #[test]

@@ -1,14 +1,17 @@
 //! Banner and key exchange: from a connected socket to an encrypted session.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use ssh2::{MethodType, Session};
 
 use super::Cancel;
 use super::link::{self, EAGAIN, Link, Stop, would_block};
+use super::shortage::shortage;
 use super::tcp::{cancelled, seconds};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::ConnectionSpec;
@@ -22,6 +25,8 @@ const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,\
 
 /// What may come before the banner at most. libssh2 would read on for ever.
 const LONGEST_PREAMBLE: usize = 8 * 1024;
+/// `LIBSSH2_ERROR_ALLOC`.
+const OUT_OF_MEMORY: i32 = -6;
 /// `LIBSSH2_ERROR_BANNER_RECV`.
 const BANNER_RECV: i32 = -2;
 
@@ -42,21 +47,28 @@ pub(super) fn shake_hands(
     cancel: &Cancel,
 ) -> Result<Link, Refusal> {
     let address = spec.address();
-    let internal = |what: String| {
-        Refusal::Final(Failure::new(
+    let internal = |what: &str| {
+        Failure::new(
             ErrorCode::Internal,
             format!("cannot prepare a session for `{address}`: {what}"),
-        ))
+        )
     };
-    let duplicate = socket.try_clone().map_err(|error| internal(error.to_string()))?;
-    let session = prepared(spec, socket, host_key_algorithms)
-        .map_err(|error| internal(error.message().to_owned()))?;
+    let lacking = |error: io::Error| {
+        let failure = shortage(&address, &error).unwrap_or_else(|| internal(&error.to_string()));
+        Refusal::Final(failure)
+    };
+    let duplicate = socket.try_clone().map_err(lacking)?;
+    let session =
+        prepared(spec, socket, host_key_algorithms).map_err(|error| match error.code() {
+            ssh2::ErrorCode::Session(OUT_OF_MEMORY) => lacking(Errno::NOMEM.into()),
+            _ => Refusal::Final(internal(error.message())),
+        })?;
     let mut handle = session.clone();
     let mut link = Link::new(session, duplicate, spec.keepalive);
     let mut preamble = Preamble::default();
 
     let deadline = Instant::now() + spec.timeouts.banner;
-    let socket = link.socket().try_clone_to_owned().map_err(|error| internal(error.to_string()))?;
+    let socket = link.socket().try_clone_to_owned().map_err(lacking)?;
     let step = link.drive(Some(deadline), cancel, |session| {
         let code = match preamble.look(&socket) {
             Sight::Ready => None,

@@ -31,6 +31,7 @@ mod link;
 mod password;
 mod prompt;
 mod quote;
+mod shortage;
 mod siblings;
 mod sudo;
 mod tcp;

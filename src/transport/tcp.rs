@@ -12,6 +12,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, 
 
 use super::Cancel;
 use super::link::{CANCEL_INTERVAL, timespec};
+use super::shortage::shortage;
 use crate::failure::{ErrorCode, Failure};
 
 /// How long the first address has before the next is tried beside it.
@@ -196,6 +197,10 @@ fn refused(target: &Target<'_>, failed: &[(SocketAddr, Errno)]) -> Failure {
             format!("`{address}` refused the connection"),
         )
         .with_help("check that an SSH server listens there, and `port`");
+    }
+    let lacks = |error: &Errno| shortage(address, &io::Error::from(*error));
+    if let Some(failure) = failed.iter().find_map(|(_, error)| lacks(error)) {
+        return failure;
     }
     let mut reasons: Vec<String> = Vec::new();
     for (tried, error) in failed {

@@ -87,7 +87,7 @@ fn hosts_that_wait_for_others_end_at_their_own_limits() {
     let (hole, _listener, _fill) = black_hole();
     let dead = || with(behind(&bastion, "127.0.0.1", hole.port()), json!({"timeout": 2}));
     let hosts = [("a-dead", dead()), ("b-dead", dead()), ("c-live", reach(&bastion, &target))];
-    let finished = run(hosts, "true").args(["-f", "3"]).status(4).run();
+    let finished = run(hosts, "true").args(["-f", "3", "--no-canary"]).status(4).run();
     let report = finished.report();
     for host in ["a-dead", "b-dead"] {
         let (code, message) = error(&report, host, "it");
@@ -99,6 +99,20 @@ fn hosts_that_wait_for_others_end_at_their_own_limits() {
     }
     assert_ok(&finished, "c-live");
     assert!(finished.duration < PATIENCE, "{:?}", finished.duration);
+}
+
+#[test]
+fn targets_that_are_down_cost_eight_sessions_at_most() {
+    let bastion = options().start();
+    let (hole, _listener, _fill) = black_hole();
+    let names: Vec<_> = (0..14).map(|number| format!("dead-{number}")).collect();
+    let dead = behind(&bastion, "127.0.0.1", hole.port());
+    let hosts = names.iter().map(|name| (name.as_str(), dead.clone()));
+    let running = run(hosts, "true").arg("--no-canary").start();
+    assert!(wait_until(PATIENCE, || bastion.accepted() == 8), "{}", bastion.accepted());
+    thread::sleep(Duration::from_secs(4));
+    assert_eq!(bastion.accepted(), 8);
+    drop(running);
 }
 
 #[test]
@@ -119,12 +133,13 @@ fn a_jump_host_that_takes_no_more_bytes_delays_no_answer() {
     sender.keepalive = Duration::from_secs(300);
     let mut other = through(&proxy, login(&target));
     other.timeouts.connect = Duration::from_secs(2);
-    let upload = TransferSpec {
+    let content = vec![7; 64 << 20].into();
+    let upload = |number| TransferSpec {
         operation: TransferOperation::Upload,
         local_path: "big".into(),
         local_path_shown: "big".to_owned(),
-        content: Some(vec![7; 64 << 20].into()),
-        remote_path: "big".to_owned(),
+        content: Some(Arc::clone(&content)),
+        remote_path: format!("big-{number}"),
         resume: false,
         chunk_size: 32768,
         timeout: None,
@@ -139,18 +154,26 @@ fn a_jump_host_that_takes_no_more_bytes_delays_no_answer() {
     };
     let cancel = Cancel::default();
     thread::scope(|scope| {
-        let mut connected = bench.connect(&sender).unwrap_or_else(|failure| panic!("{failure:?}"));
-        let (upload, ending) = (&upload, &cancel);
-        let uploads = scope.spawn(move || connected.connection.transfer(upload, ending).map(drop));
-        assert!(wait_until(PATIENCE, || std::fs::read_dir(target.home()).unwrap().count() > 0));
+        // Each may send no more than its channel's window ahead: together that is more
+        // than the kernel keeps for a peer that does not read.
+        let uploads: Vec<_> = (0..10)
+            .map(|number| {
+                let mut connected =
+                    bench.connect(&sender).unwrap_or_else(|failure| panic!("{failure:?}"));
+                let (spec, cancel) = (upload(number), &cancel);
+                scope.spawn(move || connected.connection.transfer(&spec, cancel).map(drop))
+            })
+            .collect();
+        let begun = || std::fs::read_dir(target.home()).unwrap().count() >= uploads.len();
+        assert!(wait_until(PATIENCE, begun));
         bastion.silence_connections();
         // By now what is sent fills all buffers, one after the other.
-        thread::sleep(Duration::from_secs(2));
+        thread::sleep(Duration::from_secs(3));
         let began = Instant::now();
         let failure = bench.connect(&other).err().expect("connected, although it must fail");
         let took = began.elapsed();
         cancel.cancel();
-        assert!(uploads.join().unwrap().is_err());
+        assert!(uploads.into_iter().all(|upload| upload.join().unwrap().is_err()));
         assert_eq!(failure.code, ErrorCode::ProxyFailed, "{failure:?}");
         assert!(took < PATIENCE, "{took:?}: {failure:?}");
     });

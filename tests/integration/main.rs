@@ -14,6 +14,7 @@ mod diagnostics;
 mod documented;
 mod exec;
 mod faults;
+mod file_limits;
 mod fleet;
 mod hostile;
 #[expect(clippy::allow_attributes, reason = "whether all of the server is used varies")]
@@ -28,11 +29,12 @@ mod jump_in_trouble;
 #[allow(dead_code, unused_imports, reason = "the lab offers more than today's tests need")]
 mod lab;
 mod lab_works;
-mod password_waits;
 mod parameters;
+mod password_waits;
 mod project;
 mod schemas;
 mod secrets;
+mod signals;
 mod tasks;
 mod together;
 mod transfer;

@@ -6,6 +6,7 @@ use super::Bastion;
 use super::request::Request;
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::ConnectionSpec;
+use crate::transport::shortage::shortage;
 use crate::transport::tcp::seconds;
 
 impl Bastion {
@@ -22,12 +23,14 @@ impl Bastion {
 
     /// The failure when this machine has no room for a session.
     pub(super) fn cannot_start(&self, error: &io::Error) -> Failure {
-        self.failure(&format!("cannot start its session: {error}"))
+        shortage(&self.spec.address(), error)
+            .unwrap_or_else(|| self.failure(&format!("cannot start its session: {error}")))
     }
 
     /// The failure when this machine has no room for a tunnel.
     pub(super) fn cannot_join(&self, error: &io::Error) -> Failure {
-        self.failure(&format!("cannot make a way through it: {error}"))
+        shortage(&self.spec.address(), error)
+            .unwrap_or_else(|| self.failure(&format!("cannot make a way through it: {error}")))
     }
 
     /// The failure when the jump host has not said in time whether it can connect to

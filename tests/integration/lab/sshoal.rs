@@ -33,6 +33,7 @@ pub(crate) struct Sshoal {
     files: Option<u32>,
     on_terminal: bool,
     off_terminal: bool,
+    wrapper: Vec<OsString>,
     forbidden: Vec<String>,
     shown: Vec<String>,
     status: Option<i32>,
@@ -53,6 +54,7 @@ impl Sshoal {
             files: None,
             on_terminal: false,
             off_terminal: false,
+            wrapper: Vec::new(),
             forbidden: Vec::new(),
             shown: Vec::new(),
             status: None,
@@ -136,6 +138,12 @@ impl Sshoal {
         self
     }
 
+    /// Runs it by another program, such as `timeout 5`.
+    pub(crate) fn under<S: Into<OsString>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
+        self.wrapper = words.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Writes a file below HOME, making its directories.
     pub(crate) fn file(mut self, relative: &str, content: impl AsRef<[u8]>) -> Self {
         self.forbidden.extend(secrets_in_file(relative, content.as_ref()));
@@ -199,24 +207,19 @@ impl Sshoal {
     /// Starts it and returns while it runs.
     pub(crate) fn start(self) -> Running {
         let program = env!("CARGO_BIN_EXE_sshoal");
-        let mut command = match self.files {
-            Some(count) => {
-                let mut command = Command::new("prlimit");
-                command.arg(format!("--nofile={count}:{count}")).arg(program);
-                command
-            }
-            None if self.on_terminal => {
-                let mut command = Command::new("python3");
-                command.args(["-c", include_str!("terminal.py"), program]);
-                command
-            }
-            None if self.off_terminal => {
-                let mut command = Command::new("setsid");
-                command.args(["--wait", program]);
-                command
-            }
-            None => Command::new(program),
-        };
+        let mut words = self.wrapper.clone();
+        if let Some(count) = self.files {
+            words.extend(["prlimit".into(), format!("--nofile={count}:{count}").into()]);
+        }
+        if self.on_terminal {
+            words.extend(["python3".into(), "-c".into(), include_str!("terminal.py").into()]);
+        }
+        if self.off_terminal {
+            words.extend(["setsid".into(), "--wait".into()]);
+        }
+        words.push(program.into());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         let before = Files::below(self.home.path());
         let mut child = command
             .args(&self.args)
