@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::prepare::Prepared;
+use super::read::load_inventory;
 use super::{complain, draw, print, provenance};
 use crate::cli::CheckFormat;
 use crate::config::{ConnectConfig, InventoryConfig, SecretAccess, TaskConfig};
@@ -51,6 +52,14 @@ enum Content {
         plays: usize,
         tasks: usize,
         hosts: usize,
+    },
+    /// For plays to import; what they mean is proven with the plays.
+    Tasks {
+        tasks: usize,
+    },
+    /// Of a group or a host.
+    Variables {
+        variables: usize,
     },
     /// Without an inventory there are no hosts to prove a playbook for.
     #[serde(rename = "playbook_form")]
@@ -137,10 +146,16 @@ impl Checked {
             Vec::new()
         });
         let mut playbooks = Vec::new();
-        for path in paths {
+        for path in self.unfolded(sources, paths) {
             match crate::load::any_file(sources, &path) {
                 Err(errors) => self.problems.extend(errors),
                 Ok(CheckedFile::Playbook(playbook)) => playbooks.push((path, playbook)),
+                Ok(CheckedFile::Tasks(tasks)) => {
+                    self.sound(&path, Content::Tasks { tasks: tasks.len() });
+                }
+                Ok(CheckedFile::Vars(variables)) => {
+                    self.sound(&path, Content::Variables { variables });
+                }
                 Ok(CheckedFile::Inventory(raw)) => match Inventory::build(vec![raw]) {
                     Err(errors) => self.problems.extend(errors),
                     Ok(inventory) => {
@@ -151,6 +166,32 @@ impl Checked {
             }
         }
         playbooks
+    }
+
+    /// Checks the directories among `paths` that are inventories, and gives what is
+    /// left: files, and those in directories of playbooks.
+    fn unfolded(&mut self, sources: &Sources, paths: Vec<PathBuf>) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        for path in paths {
+            if !path.is_dir() {
+                files.push(path);
+            } else if crate::load::holds_playbooks(sources, &path) {
+                let within = ["*.yml", "*.yaml", "*.json"].map(|glob| path.join(glob));
+                let within = within.iter().flat_map(|glob| glob::glob(&glob.to_string_lossy()));
+                let mut within: Vec<PathBuf> = within.flat_map(|found| found.flatten()).collect();
+                within.sort();
+                files.extend(within);
+            } else {
+                match load_inventory(sources, &[path.display().to_string()]) {
+                    Err(errors) => self.problems.extend(errors.iter().cloned()),
+                    Ok((inventory, _)) => {
+                        let hosts = inventory.hosts().count();
+                        self.sound(&path, Content::Inventory { hosts });
+                    }
+                }
+            }
+        }
+        files
     }
 
     fn sound(&mut self, path: &Path, content: Content) {
@@ -166,6 +207,10 @@ impl Sound {
             Content::Playbook { plays, tasks, hosts } => {
                 format!("ok  {path}  plays: {plays}, tasks: {tasks}, hosts: {hosts}\n")
             }
+            Content::Tasks { tasks } => {
+                format!("ok  {path}  tasks: {tasks}, in form only: plays that import them prove them\n")
+            }
+            Content::Variables { variables } => format!("ok  {path}  variables: {variables}\n"),
             Content::Form => {
                 format!("ok  {path}  in form only; `-i INVENTORY` proves it for each host\n")
             }

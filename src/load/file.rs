@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::check;
+use super::{check, checked};
 use super::decode::{At, Decode, Decoder};
 use super::document::{Format, document};
 use super::error::LoadError;
@@ -74,16 +74,24 @@ pub enum CheckedFile {
     Playbook(RawPlaybook),
     /// An inventory.
     Inventory(RawInventory),
+    /// A list of tasks, for plays to import.
+    Tasks(Vec<At<RawTask>>),
+    /// So many variables of a group or a host.
+    Vars(usize),
 }
 
 /// Reads a file as what it looks like: a mapping of groups, INI and an executable
-/// script are inventories, anything else is a playbook.
+/// script are inventories, what stands below `group_vars` has variables, a list of
+/// tasks is for plays to import, and anything else is a playbook.
 ///
 /// # Errors
 /// All that is wrong with it, but for what stands in a playbook.
 pub fn any_file(sources: &Sources, path: &Path) -> Result<CheckedFile, Vec<Problem>> {
     if super::inventory::is_script(path) {
         return super::inventory::script(sources, path).map(CheckedFile::Inventory);
+    }
+    if checked::is_vars(path) {
+        return checked::vars(sources, path).map(CheckedFile::Vars);
     }
     any_text(sources, read(sources, path)?)
 }
@@ -107,6 +115,9 @@ pub fn any_text(sources: &Sources, file: FileId) -> Result<CheckedFile, Vec<Prob
     };
     if is_inventory {
         return super::inventory::parse_alone(sources, file).map(CheckedFile::Inventory);
+    }
+    if format != Format::Json && node.as_ref().is_ok_and(checked::is_tasks) {
+        return checked::tasks(sources, file).map(CheckedFile::Tasks);
     }
     // Requests in JSON are what `sshoal request` takes, whose texts are literal.
     let is_json = format == Format::Json;

@@ -61,7 +61,7 @@ impl<'s> Importer<'s> {
     }
 
     /// The tasks, with those that they import.
-    fn tasks(&mut self, tasks: Vec<At<RawTask>>) -> Vec<At<RawTask>> {
+    pub(super) fn tasks(&mut self, tasks: Vec<At<RawTask>>) -> Vec<At<RawTask>> {
         let mut all = Vec::with_capacity(tasks.len());
         for mut task in tasks {
             let Some(import) = task.value.import_tasks.take() else {

@@ -8,6 +8,7 @@ mod ansible;
 pub mod ansible_vars;
 pub mod batch;
 mod check;
+mod checked;
 pub mod credential_ref;
 pub mod decode;
 mod document;
@@ -38,6 +39,7 @@ mod walk;
 mod warning;
 mod yaml_1_1;
 
+pub use checked::holds_playbooks;
 pub use document::{Format, document, to_yaml};
 pub use error::LoadError;
 pub use extra_vars::extra_vars;
