@@ -67,7 +67,6 @@ fn download(name: &'static str, peer: fn() -> Peer) -> Case {
             "operation": "download", "local_path": "got-{{ inventory_hostname }}",
             "remote_path": "data",
         })),
-        connection_args: patient(),
         outcome: "failed",
         ..case(name, peer)
     }
