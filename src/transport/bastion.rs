@@ -81,6 +81,16 @@ impl Bastions {
         Ok(opened.socket)
     }
 
+    /// Gives the warnings about a jump host itself to its first user, and lets go of
+    /// them.
+    pub(super) fn hand_over_warnings(&self, proxy: &ConnectionSpec, warnings: &mut Vec<String>) {
+        let known = lock(&self.known);
+        let bastion = known.iter().find(|known| is_same_identity(&known.spec, proxy));
+        if let Some(bastion) = bastion {
+            warnings.append(&mut lock(&bastion.state).warnings);
+        }
+    }
+
     fn bastion(&self, proxy: &Arc<ConnectionSpec>, passwords: &dyn PasswordWatch) -> Arc<Bastion> {
         let mut known = lock(&self.known);
         if let Some(found) = known.iter().find(|known| is_same_identity(&known.spec, proxy)) {
@@ -110,24 +120,14 @@ impl Drop for Bastions {
     }
 }
 
-/// Ends a journey: tells the link which way it leads, gives the warnings about the
-/// jump host itself to the first user who can pass them on, and blames a failure on
-/// the way where it was that which failed.
-pub(super) fn arrive(
-    journey: Journey,
-    opened: Result<Link, Failure>,
-    warnings: &mut Vec<String>,
-) -> Result<Link, Failure> {
-    match opened {
-        Ok(mut link) => {
-            if let Some((bastion, route)) = journey.into_way() {
-                warnings.append(&mut lock(&bastion.state).warnings);
-                link.leads_through(route);
-            }
-            Ok(link)
-        }
-        Err(failure) => Err(journey.blame(failure)),
+/// Ends a journey: tells the link which way it leads, and blames a failure on the way
+/// where it was that which failed.
+pub(super) fn arrive(journey: Journey, opened: Result<Link, Failure>) -> Result<Link, Failure> {
+    let mut link = opened.map_err(|failure| journey.blame(failure))?;
+    if let Some(route) = journey.into_route() {
+        link.leads_through(route);
     }
+    Ok(link)
 }
 
 /// Whether two hosts share a session with their jump host.

@@ -73,7 +73,10 @@ impl Connector for SshConnector {
             None => self.opener.dial(spec, deadline, cancel),
         };
         let opened = self.opener.open(spec, &mut warnings, passwords, cancel, &mut dial);
-        match arrive(journey, opened, &mut warnings) {
+        if let Some(proxy) = &spec.proxy {
+            self.bastions.hand_over_warnings(proxy, &mut warnings);
+        }
+        match arrive(journey, opened) {
             Ok(link) => Ok(Connected { connection: Box::new(SshConnection::new(link)), warnings }),
             Err(failure) => Err(Unconnected { failure, warnings }),
         }

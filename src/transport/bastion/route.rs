@@ -77,8 +77,8 @@ impl Journey {
         self.way = Some((bastion, route));
     }
 
-    pub(super) fn into_way(self) -> Option<(Arc<Bastion>, Arc<Route>)> {
-        self.way
+    pub(super) fn into_route(self) -> Option<Arc<Route>> {
+        self.way.map(|(_, route)| route)
     }
 
     /// The failure of the journey: the jump host's where it was lost, and otherwise
