@@ -101,7 +101,11 @@ impl<'w, 't> Walk<'w, 't> {
             return known;
         }
         let shown = self.rendering.code[range(base)].to_owned();
-        let help = method_advice(name).unwrap_or_else(|| shape.advice(&shown));
+        let help = match shape {
+            Shape::Result | Shape::Item => None,
+            _ => method_advice(name),
+        };
+        let help = help.unwrap_or_else(|| shape.advice(&shown));
         let kind = shape.kind();
         let error = ResolveError::UnknownMethod { value: shown, kind, name: name.to_owned(), help };
         self.tell(whole, error)
