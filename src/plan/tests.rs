@@ -1,6 +1,7 @@
 //! Plans playbooks over inventories, both given as text.
 
 mod conduct;
+mod foresight;
 mod precedence;
 mod proof;
 mod secrets;

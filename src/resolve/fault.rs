@@ -134,7 +134,7 @@ impl Frame {
         range: Range<usize>,
         rendering: &Rendering<'_>,
     ) -> Problem {
-        let within = &rendering.code[range.clone()];
+        let within = rendering.code.get(range.clone()).unwrap_or_default();
         // The range may reach into the text around an expression.
         let code = match rendering.is_expression || !within.contains("{{") {
             true => Code::of_expression(within),

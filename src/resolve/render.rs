@@ -186,7 +186,8 @@ impl Frame {
         }
         let (mut problems, _) = self.foresee(rendering);
         // The walk through the template knows better which part of it is wrong.
-        if !problems.iter().any(|other| overlap(other.span(), problem.span())) {
+        let is_undefined = problem.code() == "resolve::undefined" && !problems.is_empty();
+        if !is_undefined && !problems.iter().any(|it| overlap(it.span(), problem.span())) {
             problems.insert(0, problem);
         }
         Miss::Problems(problems)

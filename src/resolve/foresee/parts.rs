@@ -20,12 +20,19 @@ impl<'w, 't> Walk<'w, 't> {
         name: &str,
         may_miss: bool,
     ) -> Shape {
-        let shown = self.rendering.code[range(base)].to_owned();
+        let shown = self.shown(base);
         let found = match shape {
             Shape::Undefined => return Shape::Undefined,
             Shape::Known(value) => {
-                let part = value.get_item(&Value::from(name));
+                let file = self.rendering.span.map(|span| span.file);
+                let part = self.frame.within(file, || value.get_item(&Value::from(name)));
                 self.frame.take_reports();
+                // A secret tells its fields itself.
+                if let Some(missing) = self.frame.take_missing().filter(|_| !may_miss) {
+                    let place = self.frame.place(Some(range(whole)), self.rendering);
+                    self.problems.push(Problem::new(missing, place));
+                    return Shape::Any;
+                }
                 match part {
                     Ok(part) if part.is_undefined() => Err(self.frame.lacks(&shown, value, name)),
                     Ok(part) => Ok(Shape::Known(part)),
@@ -38,7 +45,7 @@ impl<'w, 't> Walk<'w, 't> {
             Ok(part) => part,
             Err(_) if may_miss => Shape::Undefined,
             Err(help) => {
-                let name = self.rendering.code[range(whole)].to_owned();
+                let name = self.shown(whole);
                 self.tell(whole, ResolveError::Undefined { name, help })
             }
         }
@@ -100,11 +107,20 @@ impl<'w, 't> Walk<'w, 't> {
         if let Some(known) = known {
             return known;
         }
-        let shown = self.rendering.code[range(base)].to_owned();
-        let help = method_advice(name).unwrap_or_else(|| shape.advice(&shown));
+        let shown = self.shown(base);
+        let help = match shape {
+            Shape::Result | Shape::Item => None,
+            _ => method_advice(name),
+        };
+        let help = help.unwrap_or_else(|| shape.advice(&shown));
         let kind = shape.kind();
         let error = ResolveError::UnknownMethod { value: shown, kind, name: name.to_owned(), help };
         self.tell(whole, error)
+    }
+
+    /// An expression as it is written.
+    fn shown(&self, expr: &Expr<'t>) -> String {
+        self.rendering.code.get(range(expr)).unwrap_or_default().to_owned()
     }
 
     /// Reports an error at an expression.
