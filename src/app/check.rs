@@ -193,7 +193,9 @@ impl Sound {
                 format!("ok  {path}  plays: {plays}, tasks: {tasks}, hosts: {hosts}\n")
             }
             Content::Tasks { tasks } => {
-                format!("ok  {path}  tasks: {tasks}, in form only: plays that import them prove them\n")
+                format!(
+                    "ok  {path}  tasks: {tasks}, in form only: plays that import them prove them\n"
+                )
             }
             Content::Variables { variables } => format!("ok  {path}  variables: {variables}\n"),
             Content::Form => {

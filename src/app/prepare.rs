@@ -11,8 +11,8 @@ use crate::config::{Ask, ConnectConfig, InventoryConfig, SecretAccess, SshConfig
 use crate::credential::vault::{Environment, Vault, VaultClient};
 use crate::diagnostic::{Problem, Problems};
 use crate::event::HostName;
-use crate::load::inventory::VarsSet;
 use crate::load::PlaybookContent;
+use crate::load::inventory::VarsSet;
 use crate::load::source::Sources;
 use crate::load::ssh_config::SshConfig;
 use crate::plan::{FlagArgs, PlanOptions, PlanWarning, Planned, TagFilter, Work, select};

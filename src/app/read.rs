@@ -12,7 +12,10 @@ use crate::load::source::{FileId, Sources};
 use crate::resolve::inventory::Inventory;
 
 /// The inventory, and the variables beside it.
-pub(super) fn load_inventory(sources: &Sources, given: &[String]) -> Result<(Inventory, VarsSet), Problems> {
+pub(super) fn load_inventory(
+    sources: &Sources,
+    given: &[String],
+) -> Result<(Inventory, VarsSet), Problems> {
     let loaded = collected(crate::load::inventory::load(sources, given))?;
     let inventory = collected(Inventory::build(loaded.inventories))?;
     inventory.warnings().into_iter().for_each(|warning| sources.warn(warning));
@@ -44,7 +47,10 @@ pub(super) fn vars_beside(
 }
 
 /// What `--extra-vars` gives, in order.
-pub(super) fn extra_layers(sources: &Sources, given: &[String]) -> Result<Vec<Arc<Layer>>, Problems> {
+pub(super) fn extra_layers(
+    sources: &Sources,
+    given: &[String],
+) -> Result<Vec<Arc<Layer>>, Problems> {
     let mut layers = Vec::new();
     let mut problems = Vec::new();
     for text in given {

@@ -38,11 +38,13 @@ pub(super) fn is_tasks(node: &Node) -> bool {
         && items.iter().all(|item| match &item.kind {
             Kind::Map(map) => {
                 let has = |key: &&str| map.contains_key(*key);
-                let names_host = map.get("connection_args").is_some_and(|args| {
-                    matches!(&args.value.kind, Kind::Map(args) if args.contains_key("host"))
-                });
+                let names_host = map.get("connection_args").is_some_and(
+                    |args| matches!(&args.value.kind, Kind::Map(args) if args.contains_key("host")),
+                );
                 TASK.iter().any(|key| has(&key))
-                    && !["hosts", "tasks", "handlers", "import_playbook"].iter().any(|key| has(&key))
+                    && !["hosts", "tasks", "handlers", "import_playbook"]
+                        .iter()
+                        .any(|key| has(&key))
                     && !names_host
             }
             _ => false,

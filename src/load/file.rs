@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{check, checked};
 use super::decode::{At, Decode, Decoder};
 use super::document::{Format, document};
 use super::error::LoadError;
@@ -13,6 +12,7 @@ use super::node::{Kind, Node};
 use super::playbook::{RawTask, Vars};
 use super::source::{FileId, Sources, Span, shown};
 use super::{PlaybookContent, RawPlaybook};
+use super::{check, checked};
 use crate::diagnostic::Problem;
 
 /// Expands globs into the paths of playbooks, in the order given, without duplicates.

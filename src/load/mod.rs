@@ -31,6 +31,7 @@ mod shape;
 pub mod source;
 pub mod ssh_args;
 pub mod ssh_config;
+pub mod uses;
 pub mod values;
 mod walk;
 mod warning;

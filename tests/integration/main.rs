@@ -15,6 +15,7 @@ mod documented;
 mod exec;
 mod faults;
 mod fleet;
+mod fuzz;
 #[expect(clippy::allow_attributes, reason = "whether all of the server is used varies")]
 #[allow(dead_code, unused_imports, reason = "the server offers more than today's tests need")]
 #[path = "../lab/mod.rs"]
@@ -22,6 +23,7 @@ mod in_process;
 mod in_process_works;
 mod inventory;
 mod jump;
+mod known_hosts_of_a_host;
 #[expect(clippy::allow_attributes, reason = "whether all of the lab is used varies")]
 #[allow(dead_code, unused_imports, reason = "the lab offers more than today's tests need")]
 mod lab;
