@@ -3,8 +3,9 @@
 //! `cargo bench --bench scale` writes inventories of 1,000, 3,000 and 10,000 hosts in
 //! 40 groups, with `group_vars`, and a playbook of 30 tasks, and runs `sshoal check`,
 //! `sshoal plan -o json` and `sshoal inventory list` over them; beside the last, in
-//! the same turns, `ansible-inventory --list` over the same files, where `tests/run`
-//! has installed it. It prints medians of wall time, the largest memory seen, and both
+//! the same turns, `ansible-inventory --list` over the same files, which
+//! `tests/run --set-up` installs. The inventory is INI in one run and YAML in the next.
+//! It prints medians of wall time, the largest memory seen, and both
 //! per host, which should stay the same from row to row.
 #![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
@@ -22,20 +23,24 @@ const ROUNDS: usize = 3;
 fn main() {
     let ansible =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("target/ansible/bin/ansible-inventory");
+    if !ansible.exists() {
+        eprintln!("{} is missing: install it with `tests/run --set-up`", ansible.display());
+        std::process::exit(1);
+    }
     println!("{TASKS} tasks, {GROUPS} groups, medians of {ROUNDS} rounds in turns\n");
     println!("command                     hosts       wall    memory   µs/host  KB/host");
-    for hosts in SIZES {
-        let project = Project::new(hosts);
+    let forms = ["hosts.ini", "hosts.yml"];
+    for (hosts, form) in SIZES.into_iter().flat_map(|hosts| forms.map(|form| (hosts, form))) {
+        println!("{form}");
+        let project = Project::new(hosts, form);
         let mut commands = vec![
             ("sshoal check", project.sshoal(&["check", "site.yml"])),
             ("sshoal plan -o json", project.sshoal(&["plan", "-o", "json", "site.yml"])),
             ("sshoal inventory list", project.sshoal(&["inventory", "list"])),
         ];
-        if ansible.exists() {
-            let mut command = vec![ansible.display().to_string()];
-            command.extend(["--list", "-i", "hosts.ini"].map(str::to_owned));
-            commands.push(("ansible-inventory --list", command));
-        }
+        let mut command = vec![ansible.display().to_string()];
+        command.extend(["--list", "-i", form].map(str::to_owned));
+        commands.push(("ansible-inventory --list", command));
         let mut runs: Vec<Vec<Run>> = commands.iter().map(|_| Vec::new()).collect();
         for _ in 0..ROUNDS {
             for ((_, command), runs) in commands.iter().zip(&mut runs) {
@@ -59,6 +64,8 @@ fn main() {
 /// An inventory with variables beside it, and a playbook.
 struct Project {
     directory: tempfile::TempDir,
+    /// The inventory's file.
+    form: &'static str,
 }
 
 struct Run {
@@ -68,26 +75,32 @@ struct Run {
 }
 
 impl Project {
-    fn new(hosts: usize) -> Self {
-        let project = Self { directory: tempfile::tempdir().unwrap() };
+    fn new(hosts: usize, form: &'static str) -> Self {
+        let project = Self { directory: tempfile::tempdir().unwrap(), form };
+        let is_yaml = form == "hosts.yml";
         let mut inventory = String::new();
         for group in 0..GROUPS {
-            let _ = writeln!(inventory, "[group{group:02}]");
+            let _ = match is_yaml {
+                true => writeln!(inventory, "group{group:02}:\n  hosts:"),
+                false => writeln!(inventory, "[group{group:02}]"),
+            };
             for host in (group..hosts).step_by(GROUPS) {
                 let third = (host / 250, host % 250);
-                let _ = writeln!(
-                    inventory,
-                    "host{host:05} ansible_host=10.{group}.{}.{} rack={}",
-                    third.0,
-                    third.1,
-                    host % 48
-                );
+                let (name, rack) = (format!("host{host:05}"), host % 48);
+                let address = format!("10.{group}.{}.{}", third.0, third.1);
+                let _ = match is_yaml {
+                    true => writeln!(
+                        inventory,
+                        "    {name}: {{ ansible_host: {address}, rack: {rack} }}"
+                    ),
+                    false => writeln!(inventory, "{name} ansible_host={address} rack={rack}"),
+                };
             }
             let vars =
                 format!("service: app{group}\nport: {}\nowner: team{}\n", 8000 + group, group % 7);
             project.write(&format!("group_vars/group{group:02}.yml"), &vars);
         }
-        project.write("hosts.ini", &inventory);
+        project.write(form, &inventory);
         let all = "connection_args: { username: deploy, password: \"{{ env('PW', 'none') }}\" }\nregion: eu\n";
         project.write("group_vars/all.yml", all);
         let mut playbook = "- hosts: all\n  vars: { release: '1.27' }\n  tasks:\n".to_owned();
@@ -110,7 +123,7 @@ impl Project {
     fn sshoal(&self, args: &[&str]) -> Vec<String> {
         let mut command = vec![env!("CARGO_BIN_EXE_sshoal").to_owned()];
         command.extend(args.iter().map(|arg| (*arg).to_owned()));
-        command.extend(["-i", "hosts.ini"].map(str::to_owned));
+        command.extend(["-i", self.form].map(str::to_owned));
         command
     }
 

@@ -24,6 +24,7 @@ pub fn of(kind: SchemaKind) -> Schema {
         SchemaKind::Request => root::<RequestFile>("sshoal request"),
         SchemaKind::Inventory => root::<InventoryFile>("sshoal inventory"),
         SchemaKind::Project => root::<RawProject>("sshoal project file"),
+        SchemaKind::Tasks => root::<TasksFile>("sshoal tasks"),
         SchemaKind::Report => crate::report::schema(),
     }
 }
@@ -123,6 +124,15 @@ written_schema! {
     RequestFile = |generator| {
         let request = generator.subschema_for::<Request>();
         one_or_list(&request, &request)
+    };
+    TasksFile = |generator| {
+        let task = generator.subschema_for::<RawTask>();
+        json_schema!({
+            "description": "A list of tasks, for `import_tasks`.",
+            "type": "array",
+            "minItems": 1,
+            "items": task,
+        })
     };
     Variables = |generator| {
         let connection = generator.subschema_for::<ConnectionArgs>();

@@ -67,7 +67,7 @@ pub(super) fn run(
     let mut view = match output.format.unwrap_or_default() {
         OutputFormat::Text => View::Text(Terminal::new(
             std::io::stdout(),
-            TerminalOptions::for_stdout(ColorChoice::Auto, verbosity(command, output)),
+            TerminalOptions::for_stdout(ColorChoice::global(), verbosity(command, output)),
         )),
         OutputFormat::Ndjson => View::Events(Ndjson::new(std::io::stdout())),
         OutputFormat::Json => View::Report,

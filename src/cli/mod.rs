@@ -35,6 +35,29 @@ pub struct Cli {
     /// Project file with defaults; otherwise sshoal.yml is looked for from here upwards
     #[arg(long, global = true, value_name = "FILE", env = "SSHOAL_PROJECT")]
     pub project: Option<PathBuf>,
+    /// When to use colours
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        env = "SSHOAL_COLOR"
+    )]
+    pub color: ColorWhen,
+}
+
+/// When to use colours. `auto` is where a terminal listens, unless `NO_COLOR` or
+/// `CLICOLOR` say otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ColorWhen {
+    /// Where a terminal shows them
+    #[default]
+    Auto,
+    /// Everywhere
+    Always,
+    /// Nowhere
+    Never,
 }
 
 const EXIT_CODES: &str = "\
@@ -240,6 +263,8 @@ pub enum SchemaKind {
     Report,
     /// The project file, sshoal.yml
     Project,
+    /// Lists of tasks, for `import_tasks`
+    Tasks,
 }
 
 /// Parses the arguments of a process, runs, and returns its exit code.
@@ -247,7 +272,7 @@ pub enum SchemaKind {
 /// Output goes to the process's standard output and error.
 pub fn main_with(args: impl IntoIterator<Item = OsString>) -> u8 {
     // Usage errors exit with 1 like other invalid input; 2 means that a task failed.
-    let matches = match Cli::command().try_get_matches_from(args) {
+    let matches = match without_empty(Cli::command()).try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(error) => {
             // Printing fails only when nobody listens any more.
@@ -258,6 +283,11 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> u8 {
     match Cli::from_arg_matches(&matches) {
         Ok(cli) => {
             let project = cli.project.clone();
+            match cli.color {
+                ColorWhen::Auto => {}
+                ColorWhen::Always => anstream::ColorChoice::Always.write_global(),
+                ColorWhen::Never => anstream::ColorChoice::Never.write_global(),
+            }
             crate::run(cli.into(), project.as_deref()) as u8
         }
         Err(error) => {
@@ -267,15 +297,39 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
+/// The command without the variables that are set to nothing: they count as unset.
+fn without_empty(command: clap::Command) -> clap::Command {
+    let is_empty = |arg: &clap::Arg| {
+        let value = arg.get_env().and_then(std::env::var_os);
+        value.is_some_and(|value| value.is_empty())
+    };
+    let command = command.mut_args(|arg| match is_empty(&arg) {
+        true => arg.env(clap::builder::Resettable::Reset),
+        false => arg,
+    });
+    command.mut_subcommands(without_empty)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+
+    /// A command and all below it.
+    fn all(command: &clap::Command) -> Vec<&clap::Command> {
+        let below = command.get_subcommands().flat_map(all);
+        std::iter::once(command).chain(below).collect()
+    }
 
     #[test]
     fn every_flag_has_a_variable_of_its_own() {
         let command = Cli::command();
         command.clone().debug_assert();
-        for command in std::iter::once(&command).chain(command.get_subcommands()) {
+        let mut flags = BTreeMap::new();
+        let commands = all(&command);
+        assert!(commands.iter().any(|command| command.get_name() == "show"));
+        for command in commands {
             for flag in command.get_arguments().filter(|arg| arg.get_long().is_some()) {
                 let name = flag.get_long().unwrap_or_default();
                 if ["help", "version"].contains(&name) {
@@ -283,6 +337,8 @@ mod tests {
                 }
                 let variable = flag.get_env().and_then(|name| name.to_str()).unwrap_or_default();
                 assert!(variable.starts_with("SSHOAL_"), "--{name} of {}", command.get_name());
+                let other = flags.insert(variable.to_owned(), name.to_owned());
+                assert!(other.is_none_or(|other| other == name), "{variable} is that of two flags");
             }
         }
     }

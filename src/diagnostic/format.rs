@@ -105,9 +105,10 @@ fn cell(text: &str) -> String {
 
 /// Findings as a GitLab Code Quality report.
 ///
-/// Fingerprints follow from the kind of problem, its words, its file and the line's
-/// text, not from where the line stands: a problem stays the same one when lines
-/// above it come and go.
+/// Fingerprints follow from the kind of problem, its file and the line's text, not
+/// from where the line stands, nor from words that count hosts or name directories: a
+/// problem stays the same one when lines above it come and go, in a larger fleet, and
+/// on another machine.
 #[must_use]
 pub fn gitlab(findings: &[Finding]) -> Value {
     let mut seen: HashMap<String, usize> = HashMap::new();
@@ -117,7 +118,10 @@ pub fn gitlab(findings: &[Finding]) -> Value {
             // The format wants a path for everything.
             None => (".", 1, ""),
         };
-        let identity = [&finding.code, &finding.message, path, text].join("\0");
+        let column = finding.place.as_ref().map(|place| place.column.to_string());
+        // Where no place tells it from others, its words must.
+        let rest = column.unwrap_or_else(|| steady(&finding.message));
+        let identity = [&finding.code, path, text, &rest].join("\0");
         let turn = seen.entry(identity.clone()).or_default();
         let fingerprint = Sha256::digest(format!("{identity}\0{turn}"));
         *turn += 1;
@@ -133,6 +137,16 @@ pub fn gitlab(findings: &[Finding]) -> Value {
         })
     });
     Value::Array(issues.collect())
+}
+
+/// A message without numbers and without the directories of its paths.
+fn steady(message: &str) -> String {
+    let words = message.split(' ').map(|word| match word.rsplit_once('/') {
+        Some((_, file)) => file,
+        None => word,
+    });
+    let words: Vec<&str> = words.collect();
+    words.join(" ").chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
 #[cfg(test)]
@@ -205,5 +219,13 @@ mod tests {
         let before = prints(&[at(3), at(9)]);
         assert_eq!(before, prints(&[at(30), at(90)]));
         assert_ne!(before[0], before[1]);
+        let on = |count: usize, directory: &str| {
+            let message = format!("runs on none of the {count} hosts of `{directory}/site.yml`");
+            let mut placed = finding(Severity::Warning, "lint::x", &message, 3);
+            placed.place.as_mut().unwrap().text = "when: false".to_owned();
+            let bare = Finding { place: None, ..placed.clone() };
+            prints(&[placed, bare])
+        };
+        assert_eq!(on(3, "/builds/a"), on(40, "/builds/b"));
     }
 }

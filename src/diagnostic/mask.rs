@@ -27,6 +27,18 @@ const SECRET_KEYS: [&str; 12] = [
     "ansible_become_password",
 ];
 
+/// Variables of Ansible's that resemble those, and hold no secret.
+const OF_ANSIBLE: [&str; 8] = [
+    "ansible_become",
+    "ansible_become_exe",
+    "ansible_become_flags",
+    "ansible_become_method",
+    "ansible_become_user",
+    "ansible_ssh_args",
+    "ansible_ssh_port",
+    "ansible_ssh_user",
+];
+
 /// The text with the values of secret keys blotted out, and all that is known to be
 /// secret.
 pub(super) fn shown(text: &str, redactor: &Redactor) -> String {
@@ -183,7 +195,7 @@ fn is_secret(key: &str) -> bool {
 
 /// Whether the key is one of ours, and so none that is mistyped.
 fn is_known(key: &str) -> bool {
-    let known = [ConnectionArgs::KEYS, DriverArgs::KEYS];
+    let known = [ConnectionArgs::KEYS, DriverArgs::KEYS, &OF_ANSIBLE];
     known.concat().contains(&key) && !SECRET_KEYS.contains(&key)
 }
 
@@ -377,6 +389,8 @@ pkey: |
     #[test]
     fn templates_and_other_keys_stay() {
         let text = "password: \"{{ env('PW') }}\"\nname: password\ncommand: echo a:b\n";
+        check(text, text);
+        let text = "web ansible_become=perhaps ansible_ssh_port=x size=3\n";
         check(text, text);
     }
 }

@@ -13,12 +13,12 @@ use std::path::Path;
 pub use warning::LintWarning;
 
 use crate::diagnostic::Problem;
-use crate::load::decode::At;
+use crate::load::decode::{At, Templated};
 use crate::load::playbook::{Condition, RawPlay, RawTask};
 use crate::load::source::{Sources, Span};
 use crate::load::values::HostKeyPolicyName;
 use crate::load::{PlaybookContent, RawPlaybook};
-use crate::plan::model::{Plan, TaskBody};
+use crate::plan::model::{Plan, TaskBody, TaskHeader};
 use crate::plan::spec::HostKeyPolicy;
 use crate::resolve::mentions_a_variable;
 
@@ -37,6 +37,10 @@ pub fn playbook(sources: &Sources, playbook: &RawPlaybook, plan: Option<&Plan>) 
         if constant_condition(task, &mut problems) {
             constant.insert(task.span);
         }
+    }
+    plays.iter().for_each(|play| idle_handlers(&play.value, &mut problems));
+    if plan.is_none() {
+        auto_add_in_ci(plays, &mut problems);
     }
     if let Some(plan) = plan {
         never_run(plays, plan, &constant, &mut problems);
@@ -85,11 +89,11 @@ fn never_run(
         return;
     }
     for (play, planned) in plays.iter().zip(&plan.plays) {
-        let written: Vec<_> = tasks(&play.value).collect();
-        if written.len() != planned.tasks.len() || planned.lanes.is_empty() {
+        if planned.lanes.is_empty() {
             continue;
         }
-        for (index, task) in written.into_iter().enumerate() {
+        for (index, header) in planned.tasks.iter().enumerate() {
+            let Some(task) = written(&play.value, header) else { continue };
             let is_skipped = |body: &TaskBody| match body {
                 TaskBody::Skipped => true,
                 TaskBody::Ready(steps) => steps.iter().all(|step| step.skip),
@@ -107,14 +111,61 @@ fn never_run(
     }
 }
 
+/// The task that a header is of: tags may have left out others.
+fn written<'p>(play: &'p RawPlay, header: &TaskHeader) -> Option<&'p At<RawTask>> {
+    let (_, number) = header.id.rsplit_once('.')?;
+    let (tasks, number) = match number.strip_prefix('h') {
+        Some(number) => (&play.handlers, number),
+        None => (&play.tasks, number),
+    };
+    tasks.as_ref()?.value.get(number.parse::<usize>().ok()?.checked_sub(1)?)
+}
+
+/// Handlers that no task of their play notifies.
+fn idle_handlers(play: &RawPlay, problems: &mut Vec<Problem>) {
+    let mut notified = HashSet::new();
+    for at in tasks(play).filter_map(|task| task.value.notify.as_ref()).flat_map(At::each) {
+        match at.value {
+            Templated::Value(name) => notified.insert(name),
+            // It may be any of them.
+            Templated::Template(_) => return,
+        };
+    }
+    for handler in play.handlers.iter().flat_map(|handlers| &handlers.value) {
+        let Some(At { value: Templated::Value(name), span, .. }) = &handler.value.name else {
+            continue;
+        };
+        if !notified.contains(name) {
+            let warning = LintWarning::IdleHandler { name: name.clone() };
+            problems.push(Problem::new(warning, span.or(handler.span)));
+        }
+    }
+}
+
+/// The same where there is no plan, as far as the plays say it themselves.
+fn auto_add_in_ci(plays: &[At<RawPlay>], problems: &mut Vec<Problem>) {
+    for play in plays.iter().filter(|play| is_for_ci(&play.value)) {
+        let args = play.value.connection_args.as_ref().map(|at| &at.value);
+        if let Some(at) = args.and_then(|args| args.host_key_policy.as_ref())
+            && at.value == Templated::Value(HostKeyPolicyName::AutoAdd)
+        {
+            let name = HostKeyPolicyName::NAMES[0];
+            problems.push(Problem::new(LintWarning::AutoAdd { name }, at.span));
+        }
+    }
+}
+
+fn is_for_ci(play: &RawPlay) -> bool {
+    play.tags.iter().flat_map(|tags| &tags.value.0).any(|tag| tag == CI)
+}
+
 /// Plays for CI that would believe any host key.
 fn unknown_keys_in_ci(plays: &[At<RawPlay>], plan: &Plan, problems: &mut Vec<Problem>) {
     if plays.len() != plan.plays.len() {
         return;
     }
     for (play, planned) in plays.iter().zip(&plan.plays) {
-        let tags = play.value.tags.as_ref().map(|tags| tags.value.0.as_slice());
-        if !tags.unwrap_or_default().iter().any(|tag| tag == CI) {
+        if !is_for_ci(&play.value) {
             continue;
         }
         let steps =

@@ -1,6 +1,6 @@
 //! Names that are given and never used.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use super::{LintWarning, tasks};
@@ -8,17 +8,16 @@ use crate::diagnostic::Problem;
 use crate::load::decode::{At, Templated};
 use crate::load::playbook::{RawPlay, RawTask, Vars};
 use crate::load::source::{Sources, Span};
+use crate::load::uses::Uses;
+use crate::resolve::uses;
 
 /// Words of a request or of Ansible, which sshoal itself uses.
 fn has_a_meaning(name: &str) -> bool {
     ["connection_args", "driver_args", "options"].contains(&name) || name.starts_with("ansible_")
 }
 
-/// Reports variables of plays and tasks, and registered results, whose names stand
-/// nowhere but where they are given, in no file that was read.
-///
-/// A name counts as used wherever it stands as a word, be it in a comment: a warning
-/// that is wrong is worse than none.
+/// Reports variables of plays and tasks, and registered results, that no template and
+/// no condition looks up, in no file that was read.
 pub(super) fn unused(sources: &Sources, plays: &[At<RawPlay>], problems: &mut Vec<Problem>) {
     let Some(templates) = templates(sources, plays) else { return };
     let mut given: Vec<(&str, Option<Span>, bool)> = Vec::new();
@@ -37,19 +36,12 @@ pub(super) fn unused(sources: &Sources, plays: &[At<RawPlay>], problems: &mut Ve
     if given.is_empty() {
         return;
     }
-    let mut definitions: HashMap<&str, usize> = HashMap::new();
-    given.iter().for_each(|(name, ..)| *definitions.entry(name).or_default() += 1);
-    let mut mentions: HashMap<&str, usize> = HashMap::new();
-    let texts = sources.all();
-    let texts =
-        texts.iter().map(|text| text.text.as_str()).chain(templates.iter().map(String::as_str));
-    for word in texts.flat_map(words) {
-        if let Some((name, _)) = definitions.get_key_value(word) {
-            *mentions.entry(name).or_default() += 1;
-        }
-    }
+    let (expression, template) = (&uses::of_expression, &uses::of_template);
+    let mut uses = Uses { expression, template, names: BTreeSet::new() };
+    sources.numbered().for_each(|(file, _)| uses.add(sources, file));
+    templates.iter().for_each(|text| uses.text(text, false));
     for (name, span, is_result) in given {
-        if has_a_meaning(name) || mentions.get(name) > definitions.get(name) {
+        if has_a_meaning(name) || uses.names.contains(name) {
             continue;
         }
         let name = name.to_owned();
@@ -88,8 +80,4 @@ fn template_of(task: &RawTask) -> Option<&At<Templated<String>>> {
         Templated::Value(false) => None,
         _ => transfer.local_path.as_ref(),
     }
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty())
 }

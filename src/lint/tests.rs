@@ -169,3 +169,37 @@ fn secrets_are_told_only_where_others_read_them() {
     let lines: Vec<String> = found.iter().map(|problem| problem.one_line(&sources)).collect();
     assert_eq!(lines, ["`password` stands here in plain text, in a file under git (a.yml:1)"]);
 }
+
+#[test]
+fn a_name_is_used_where_it_is_looked_up_and_nowhere_else() {
+    let playbook = "\
+# the disk and its load
+- hosts: all
+  tasks:
+    - { name: look at the disk, command: df, register: disk }
+    - { command: uptime, register: load, until: load.ok }
+    - { command: uptime, register: far }
+    - { command: 'echo {{ hostvars[\"web-01\"].far.output }}' }
+";
+    assert_eq!(warnings(playbook, &[]), ["the result `disk` is registered and never used <disk>"]);
+}
+
+#[test]
+fn a_task_that_tags_leave_out_hides_no_other() {
+    let found = tasks_of(
+        "    - { command: id, tags: never }\n    - command: uptime\n      when: size > 5\n",
+    );
+    assert_eq!(found, ["this task runs on none of the 3 hosts of its play <size > 5>"]);
+}
+
+#[test]
+fn handlers_that_nothing_notifies_are_told() {
+    let play = |notify: &str| {
+        let playbook = format!(
+            "- hosts: all\n  tasks: [{{ command: id, notify: {notify} }}]\n  handlers:\n    - {{ name: one, command: id }}\n    - {{ name: two, command: id }}\n"
+        );
+        warnings(&playbook, &[])
+    };
+    assert_eq!(play("one"), ["nothing notifies the handler `two` <two>"]);
+    assert_eq!(play("[one, '{{ \"two\" }}']"), [""; 0]);
+}

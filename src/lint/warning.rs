@@ -49,6 +49,17 @@ pub enum LintWarning {
         /// How many hosts the play has.
         hosts: usize,
     },
+    /// A handler that never runs.
+    #[error("nothing notifies the handler `{name}`")]
+    #[diagnostic(
+        code(lint::idle_handler),
+        severity(Warning),
+        help("add `notify: {name}` to the task that should, or remove the handler")
+    )]
+    IdleHandler {
+        /// The handler.
+        name: String,
+    },
     /// A secret that everybody with the repository can read.
     #[error("`{key}` stands here in plain text, in a file under git")]
     #[diagnostic(

@@ -34,6 +34,7 @@ pub mod source;
 pub mod ssh_args;
 pub mod ssh_config;
 pub mod texts;
+pub mod uses;
 pub mod values;
 mod walk;
 mod warning;

@@ -180,8 +180,9 @@ impl JsonSchema for Tags {
         true
     }
 
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        OneOrMany::<String>::json_schema(generator)
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let tag = json_schema!({ "type": ["string", "number"] });
+        json_schema!({ "anyOf": [tag, { "type": "array", "items": tag }] })
     }
 }
 

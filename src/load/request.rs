@@ -30,6 +30,7 @@ mapping! {
         /// Password, for password and keyboard-interactive authentication.
         password: Templated<String>,
         /// Secret in HashiCorp Vault or OpenBao that holds `username` and `password`, in their place: its path, or a mapping.
+        #[schemars(extend("examples" = ["servers/prod/admin", { "path": "servers/prod/admin", "mount": "kv" }]))]
         credential_ref: CredentialRef,
         /// Path of a private key file. A relative path starts at the directory of this file; `~` is the home directory.
         key_filename: Templated<String>,

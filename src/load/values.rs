@@ -237,7 +237,8 @@ impl JsonSchema for EnvironmentMap {
         json_schema!({
             "type": "object",
             "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
-            "additionalProperties": { "type": ["string", "number", "boolean"] },
+            "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
+            "examples": [{ "LANG": "C.UTF-8" }],
         })
     }
 }

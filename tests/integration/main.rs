@@ -16,6 +16,7 @@ mod exec;
 mod faults;
 mod file_limits;
 mod fleet;
+mod fuzz;
 mod hostile;
 #[expect(clippy::allow_attributes, reason = "whether all of the server is used varies")]
 #[allow(dead_code, unused_imports, reason = "the server offers more than today's tests need")]
@@ -25,6 +26,7 @@ mod in_process_works;
 mod inventory;
 mod jump;
 mod jump_in_trouble;
+mod known_hosts_of_a_host;
 #[expect(clippy::allow_attributes, reason = "whether all of the lab is used varies")]
 #[allow(dead_code, unused_imports, reason = "the lab offers more than today's tests need")]
 mod lab;

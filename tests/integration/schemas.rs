@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::lab::Sshoal;
 
-const KINDS: [&str; 5] = ["playbook", "inventory", "request", "report", "project"];
+const KINDS: [&str; 6] = ["playbook", "inventory", "request", "report", "project", "tasks"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -59,6 +59,7 @@ fn the_files_are_what_the_command_prints() {
 #[test]
 fn every_playbook_and_inventory_here_is_valid() {
     let (playbook, inventory) = (validator("playbook"), validator("inventory"));
+    let tasks = validator("tasks");
     let mut seen = [0, 0];
     for path in
         [files_below(&root().join("playbooks")), files_below(&root().join("tests/integration"))]
@@ -71,6 +72,7 @@ fn every_playbook_and_inventory_here_is_valid() {
         let name = path.display().to_string();
         // What playbooks import there is tasks.
         if path.parent().is_some_and(|parent| parent.ends_with("playbooks/tasks")) {
+            accepts(&tasks, &value, &name);
             value = json!([{ "hosts": "all", "tasks": value }]);
         }
         let is_inventory = value.as_object().is_some_and(|map| {
@@ -89,14 +91,27 @@ fn every_playbook_and_inventory_here_is_valid() {
 
 #[test]
 fn playbooks_name_their_schema() {
-    for entry in fs::read_dir(root().join("playbooks")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "yml") {
-            let text = fs::read_to_string(&path).unwrap();
-            let comment = "# yaml-language-server: $schema=../schemas/playbook.schema.json";
-            assert!(text.lines().any(|line| line == comment), "{}", path.display());
-        }
+    let top = root().join("playbooks");
+    let mut seen = 0;
+    for path in files_below(&top) {
+        let below = path.strip_prefix(&top).unwrap().to_path_buf();
+        let kind = match below.components().next().unwrap().as_os_str().to_str().unwrap() {
+            _ if path.extension().is_none_or(|extension| extension != "yml") => continue,
+            "tasks" => "tasks",
+            "inventory" | "inventories" if !below.to_str().unwrap().contains("_vars") => {
+                "inventory"
+            }
+            _ if below.components().count() == 1 => "playbook",
+            // Variables have no schema of their own.
+            _ => continue,
+        };
+        let up = "../".repeat(below.components().count());
+        let text = fs::read_to_string(&path).unwrap();
+        let comment = format!("# yaml-language-server: $schema={up}schemas/{kind}.schema.json");
+        assert!(text.lines().any(|line| line == comment), "{}: {comment}", path.display());
+        seen += 1;
     }
+    assert!(seen > 3);
 }
 
 /// The examples of the documented request.
@@ -157,12 +172,27 @@ fn wrong_tasks() -> Vec<Value> {
         json!({ "command": "uptime", "register": ["a"] }),
         json!({ "command": "uptime", "ignore_errors": "maybe" }),
         json!({ "command": "uptime", "vars": ["a"] }),
+        json!({ "command": "uptime", "register": "a-b" }),
+        json!({ "command": "uptime", "register": "1a" }),
+        json!({ "command": "uptime", "driver_args": { "sudo": true } }),
+        json!({ "command": "uptime", "driver_args": { "sudo_user": "app" } }),
+        json!({ "command": "uptime", "driver_args": { "script_interpreter": "bash" } }),
+        json!({ "config": "uptime", "driver_args": { "script_interpreter": "bash" } }),
+        json!({ "command": "uptime", "retries": -1 }),
+        json!({ "command": "uptime", "retries": "many" }),
+        json!({ "command": "uptime", "retries": 2, "delay": -1 }),
+        json!({ "command": "uptime", "creates": { "path": "/a" } }),
+        json!({ "command": "uptime", "unless": [["a"]] }),
+        json!({ "command": "uptime", "no_log": "maybe" }),
+        json!({ "import_tasks": "a.yml", "command": "uptime" }),
+        json!({ "import_tasks": "a.yml", "register": "a" }),
     ]
 }
 
 #[test]
 fn what_is_wrong_is_refused_by_schema_and_loader_alike() {
     let (playbook, request) = (validator("playbook"), validator("request"));
+    let tasks = validator("tasks");
     let refused = |playbook_text: &Value| {
         let text = playbook_text.to_string();
         let args = ["check", "playbook.json"];
@@ -172,6 +202,7 @@ fn what_is_wrong_is_refused_by_schema_and_loader_alike() {
         let play = json!([{ "hosts": "all", "tasks": [task] }]);
         assert!(!playbook.is_valid(&play), "the schema takes {play}");
         assert!(refused(&play), "the loader takes {play}");
+        assert!(!tasks.is_valid(&json!([task])), "the schema of tasks takes {task}");
         let mut alone = task.clone();
         if alone.get("connection_args").is_none() {
             alone["connection_args"] = json!({});
@@ -185,6 +216,21 @@ fn what_is_wrong_is_refused_by_schema_and_loader_alike() {
         json!([{ "hosts": "all", "task": [] }]),
         json!([{ "hosts": "all", "tasks": { "command": "uptime" } }]),
         json!([{ "hosts": { "web": null } }]),
+        json!([{ "hosts": "all", "serial": "0%" }]),
+        json!([{ "hosts": "all", "serial": "150%" }]),
+        json!([{ "hosts": "all", "serial": "half" }]),
+        json!([{ "hosts": "all", "serial": [1, -1] }]),
+        json!([{ "hosts": "all", "serial": [] }]),
+        json!([{ "hosts": "all", "max_fail_percentage": 101 }]),
+        json!([{ "hosts": "all", "max_fail_percentage": "101%" }]),
+        json!([{ "hosts": "all", "max_fail_percentage": "few" }]),
+        json!([{ "hosts": "all", "any_errors_fatal": "maybe" }]),
+        json!([{ "hosts": "all", "handlers": [{ "command": "uptime" }] }]),
+        json!([{ "hosts": "all", "handlers": { "command": "uptime" } }]),
+        json!([{ "hosts": "all", "tasks": [{ "command": "uptime", "run_once": "maybe" }] }]),
+        json!([{ "hosts": "all", "tasks": [{ "import_tasks": "{{ a }}.yml" }] }]),
+        json!([{ "import_playbook": "{{ a }}.yml" }]),
+        json!([{ "import_playbook": "a.yml", "hosts": "all" }]),
         json!([]),
         json!("uptime"),
     ] {
@@ -212,12 +258,46 @@ fn what_the_loader_takes_is_valid() {
         json!({ "command": "uptime", "loop": "{{ names }}", "when": [true, "a is defined"], "tags": "a,b" }),
         json!({ "config": ["a", "{{ b }}"], "driver_args": { "sudo": "{{ elevated }}", "environment": { "A": 1, "B": true } } }),
         json!({ "file_transfer": { "operation": "{{ way }}", "local_path": "a", "remote_path": "b", "mode": "0644" } }),
+        json!({ "command": "uptime", "tags": 5, "driver_args": { "environment": { "A": null }, "sudo": null } }),
+        json!({ "command": "uptime", "retries": "3", "delay": "0.5", "ignore_errors": "{{ false }}", "run_once": "no" }),
+        json!({ "command": "uptime", "register": "größe_2" }),
+        json!({ "driver_args": { "script_content": "id", "script_interpreter": "bash", "sudo": true } }),
+        json!({ "command": ["__FILE_TRANSFER__"], "driver_args": { "sudo": true, "file_transfer": { "operation": "download", "local_path": "a", "remote_path": "b" } } }),
         json!({ "command": "uptime", "vars": null, "options": { "queue_strategy": "{{ strategy }}", "ttl": 600 } }),
     ] {
-        let play = json!([{ "hosts": ["web", "!db"], "tasks": [task] }]);
+        let play = json!([{ "hosts": ["web", "!db"], "serial": [1, "12.5 %", "100%", "0.5%"], "max_fail_percentage": "30%", "tasks": [task] }]);
         accepts(&playbook, &play, &play.to_string());
         let check = Sshoal::new().file("playbook.json", play.to_string());
         check.args(["check", "playbook.json"]).status(0).run();
+    }
+}
+
+#[test]
+fn project_files_are_held_to_their_schema() {
+    let project = validator("project");
+    let check = |value: &Value| {
+        let sshoal = Sshoal::new().file("sshoal.yml", value.to_string());
+        let sshoal = sshoal.file("p.yml", "- hosts: all\n  tasks: [{ command: id }]\n");
+        sshoal.args(["check", "p.yml"]).run().status
+    };
+    for right in [
+        json!({ "forks": 5, "canary": false, "output": "json", "vars": { "a": 1 } }),
+        json!({ "inventory": ["a,"], "connection_args": { "username": "u", "password": "p" } }),
+    ] {
+        accepts(&project, &right, &right.to_string());
+        assert_eq!(check(&right), Some(0), "the loader refuses {right}");
+    }
+    for wrong in [
+        json!([]),
+        json!({ "forks": 0 }),
+        json!({ "fork": 5 }),
+        json!({ "output": "xml" }),
+        json!({ "canary": "maybe" }),
+        json!({ "connection_args": { "prot": 22 } }),
+        json!({ "options": { "ttl": "soon" } }),
+    ] {
+        assert!(!project.is_valid(&wrong), "the schema takes {wrong}");
+        assert_eq!(check(&wrong), Some(1), "the loader takes {wrong}");
     }
 }
 
@@ -233,12 +313,10 @@ fn inventories_are_held_to_their_schema() {
     }
     for wrong in [
         json!([]),
-        json!({ "web": { "host": {} } }),
         json!({ "web": { "hosts": ["a"] } }),
         json!({ "web": { "hosts": { "a": { "connection_args": { "prot": 22 } } } } }),
         json!({ "web": { "vars": { "driver_args": { "timeout": "soon" } } } }),
         json!({ "web": { "vars": { "options": { "ttl": "soon" } } } }),
-        json!({ "all": { "children": { "web": { "childs": {} } } } }),
     ] {
         assert!(!inventory.is_valid(&wrong), "the schema takes {wrong}");
         let text = wrong.to_string();
@@ -247,5 +325,16 @@ fn inventories_are_held_to_their_schema() {
             .args(["exec", "all", "-i", "inventory.json", "--list-hosts"])
             .run();
         assert_eq!(finished.status, Some(1), "the loader takes {wrong}");
+    }
+    // As in Ansible, an editor should tell and a run should go on.
+    for passed_over in [
+        json!({ "web": { "host": {} } }),
+        json!({ "all": { "children": { "web": { "childs": {} } } } }),
+    ] {
+        assert!(!inventory.is_valid(&passed_over), "the schema takes {passed_over}");
+        let sshoal = Sshoal::new().file("inventory.json", passed_over.to_string());
+        let args = ["inventory", "list", "-i", "inventory.json"];
+        let told = sshoal.args(args).status(0).run().stderr;
+        assert!(told.contains("it is passed over"), "{told}");
     }
 }

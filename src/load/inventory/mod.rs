@@ -111,7 +111,7 @@ pub fn load(sources: &Sources, given: &[String]) -> Result<Loaded, Vec<Problem>>
     let mut loaded = Loaded::default();
     let mut known = Known::default();
     let mut problems = Vec::new();
-    for source in given {
+    for source in &split(given) {
         let path = Path::new(source);
         // A comma makes it a list of hosts, as in Ansible, unless a file has that name.
         if source.contains(',') && !path.exists() {
@@ -135,6 +135,20 @@ pub fn load(sources: &Sources, given: &[String]) -> Result<Loaded, Vec<Problem>>
         }
     }
     if problems.is_empty() { Ok(loaded) } else { Err(problems) }
+}
+
+/// Several paths with commas between them are several sources, as in Ansible's own
+/// variable; so that a list of hosts stays one, all of them must be there.
+fn split(given: &[String]) -> Vec<String> {
+    let several = |source: &String| -> Vec<String> {
+        let parts: Vec<&str> = source.split(',').map(str::trim).collect();
+        let is_path = |part: &&str| !part.is_empty() && Path::new(part).exists();
+        match !Path::new(source).exists() && parts.iter().all(is_path) {
+            true => parts.into_iter().map(str::to_owned).collect(),
+            false => vec![source.clone()],
+        }
+    };
+    given.iter().flat_map(several).collect()
 }
 
 fn source_at(

@@ -260,3 +260,30 @@ PLAY web · 2 hosts · 5 tasks
 "
     );
 }
+
+#[test]
+fn what_holds_for_a_whole_play_may_be_a_template_of_its_variables() {
+    let playbook = "\
+- hosts: '{{ where }}'
+  vars: { where: [a, b, c, d], sizes: [1, 50%], lenient: true }
+  serial: '{{ sizes }}'
+  max_fail_percentage: 30%
+  tasks:
+    - { command: id, ignore_errors: '{{ lenient }}', run_once: '{{ once }}', retries: '3', delay: '0.5' }
+    - { command: id, ignore_errors: '{{ mine }}', vars: { mine: no } }
+";
+    let inventory = "all: { vars: { connection_args: { username: u, password: p } }, hosts: { a: , b: , c: , d: , e: } }\n";
+    let case = Case { inventory, playbook, extra: &["once=true"], ..Case::default() };
+    let planned = case.planned();
+    let play = &planned.plan.plays[0];
+    assert_eq!(play.batches().collect::<Vec<_>>(), [0..1, 1..3, 3..4]);
+    assert_eq!(play.pace.limit, crate::plan::model::FailureLimit::Percent(30.0));
+    let (first, second) = (&play.tasks[0], &play.tasks[1]);
+    assert_eq!((first.ignore_errors, first.run_once), (true, true));
+    assert_eq!((second.ignore_errors, second.run_once), (false, false));
+    let retry = steps(&play.lanes[0].tasks[0])[0].conduct.as_ref().unwrap().retry.clone().unwrap();
+    assert_eq!((retry.tries, retry.delay.as_millis()), (4, 500));
+    let wrong = playbook.replace("{{ lenient }}", "{{ inventory_hostname }}");
+    let errors = Case { playbook: &wrong, ..case }.plan().unwrap_err();
+    assert!(errors[0].contains("inventory_hostname"), "{errors:?}");
+}

@@ -203,7 +203,7 @@ fn a_plan_shows_what_a_run_will_do_and_its_requests_run() {
     for expected in [
         "PLAY rollout of 1.0 · 3 hosts · 8 tasks",
         "$ echo \"web-2 from the file, of web-2, of the play, 1.0, $(echo $SSH_CONNECTION",
-        "<known after: who>",
+        "<known after: introduce>",
         "<known after: shrug>",
         "skipped: `when` is false",
         "$ echo small=2\n        $ echo large=10",
@@ -221,7 +221,7 @@ fn a_plan_shows_what_a_run_will_do_and_its_requests_run() {
         host["tasks"].as_array().unwrap().iter().map(|task| &task["state"]).collect();
     let after = |name: &str| json!(format!("<known after: {name}>"));
     let ready = json!("ready");
-    let (who, shrug) = (after("who"), after("shrug"));
+    let (who, shrug) = (after("introduce"), after("shrug"));
     assert_eq!(states, [&ready, &ready, &who, &ready, &ready, &shrug, &ready, &ready]);
     assert_eq!(host["tasks"][3]["requests"].as_array().unwrap().len(), 2, "one per loop item");
 

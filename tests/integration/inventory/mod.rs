@@ -3,6 +3,7 @@
 mod ansible;
 mod cases;
 mod commands;
+mod tolerant;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

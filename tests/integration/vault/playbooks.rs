@@ -159,8 +159,9 @@ fn check_and_plan_need_no_vault() {
     let shown = sshoal("plan", &plain).args(["-o", "json"]).status(0).run().stdout;
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
     let request = &shown["plays"][0]["hosts"][0]["tasks"][0]["requests"][0];
-    assert_eq!(request["connection_args"]["username"], "***");
-    assert_eq!(request["connection_args"]["password"], "***");
+    let args = &request["connection_args"];
+    assert_eq!(args["credential_ref"], "servers/prod/admin");
+    assert_eq!((args.get("username"), args.get("password")), (None, None), "it stands for both");
     assert_eq!(request["driver_args"]["sudo_password"], "***");
 
     let with = sshoal("check", &plain).arg("--with-credentials").run();
