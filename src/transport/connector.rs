@@ -110,7 +110,7 @@ impl Opener {
         // Until it is authenticated, a connection counts for `MaxStartups`.
         let (mut link, _admissions) = self.reach(spec, cancel, dial)?;
         let key = link.session().host_key().map(|(key, _)| key.to_vec()).unwrap_or_default();
-        warnings.extend(host_key::check(&self.known_hosts, spec, &key)?);
+        warnings.extend(host_key::check(&self.known_hosts, spec, &key, cancel)?);
         auth::authenticate(&mut link, spec, self.agent.as_deref(), passwords, cancel)?;
         Ok(link)
     }

@@ -22,10 +22,12 @@ mod in_process;
 mod in_process_works;
 mod inventory;
 mod jump;
+mod keys_in_requests;
 #[expect(clippy::allow_attributes, reason = "whether all of the lab is used varies")]
 #[allow(dead_code, unused_imports, reason = "the lab offers more than today's tests need")]
 mod lab;
 mod lab_works;
+mod locked_file;
 mod project;
 mod schemas;
 mod secrets;
