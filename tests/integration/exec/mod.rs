@@ -3,6 +3,7 @@
 mod deadlines;
 mod environment;
 mod given_up;
+mod long;
 mod output;
 mod quoting;
 mod round_trips;
@@ -20,6 +21,7 @@ use sshoal::transport::{
 };
 
 use crate::lab::{Lab, Sshd, User};
+pub(crate) use given_up::SLOW_SUDO;
 pub(crate) use sudo::with_sudo_of;
 
 /// Where `user` is reached on `server`, by password.
