@@ -8,6 +8,7 @@ mod output;
 mod quoting;
 mod round_trips;
 mod sudo;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
