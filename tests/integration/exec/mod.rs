@@ -7,6 +7,7 @@ mod long;
 mod output;
 mod quoting;
 mod round_trips;
+mod servers;
 mod sudo;
 mod words;
 
