@@ -105,11 +105,8 @@ impl Opener {
         // Until it is authenticated, a connection counts for `MaxStartups`.
         let (mut link, _admissions) = self.reach(spec, cancel, dial)?;
         let key = link.session().host_key().map(|(key, _)| key.to_vec()).unwrap_or_default();
-        warnings.extend(host_key::check(
-            &self.known_hosts.of(spec.known_hosts.as_deref()),
-            spec,
-            &key,
-        )?);
+        let known_hosts = self.known_hosts.of(spec.known_hosts.as_deref());
+        warnings.extend(host_key::check(&known_hosts, spec, &key, cancel)?);
         auth::authenticate(&mut link, spec, self.agent.as_deref(), passwords, cancel)?;
         Ok(link)
     }

@@ -81,6 +81,15 @@ impl Job<'_> {
         self.capture(script, args, Capture::new(MAX_OUTPUT))
     }
 
+    /// As [`Job::script`], with a path that no process list may show: the script finds
+    /// it in the variable `SSHOAL_STAGED`.
+    fn secretly(&mut self, script: &str, args: &[&str], path: &str) -> Result<Answers, Failure> {
+        let environment = vec![("SSHOAL_STAGED".to_owned(), path.to_owned())];
+        let options = ExecOptions { environment, ..self.options(Some(self.sudo.clone())) };
+        let launch = Launch::new(&line(script, args), &options);
+        self.carry_out(launch, &options, Capture::new(MAX_OUTPUT))
+    }
+
     /// As [`Job::script`], with a place for what the script prints.
     fn capture(&mut self, script: &str, args: &[&str], out: Capture) -> Result<Answers, Failure> {
         let options = self.options(Some(self.sudo.clone()));

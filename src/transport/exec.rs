@@ -79,6 +79,8 @@ pub(super) fn run_into(
         buffer: vec![0; limits.read_size.unwrap_or(READ_SIZE).clamp(1, 1 << 20)],
         asked: false,
         elevation: Elevation::Pending,
+        late: false,
+        began: Instant::now(),
         progress: Instant::now(),
         connection,
         launch,
@@ -112,6 +114,9 @@ struct Run<'a> {
     /// Whether sudo has been given the password.
     asked: bool,
     elevation: Elevation,
+    /// Whether it is too late to give sudo the password.
+    late: bool,
+    began: Instant,
     /// When sudo last did something that was expected of it.
     progress: Instant,
 }

@@ -1,9 +1,12 @@
 //! Host keys: which algorithms to ask for, and what to do about the answer.
 
+use std::time::Instant;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use sha2::{Digest, Sha256};
 
+use super::Cancel;
 use super::known_hosts::{KnownHosts, Verdict, key_type, name_of};
 use crate::failure::{ErrorCode, Failure};
 use crate::plan::spec::{ConnectionSpec, HostKeyPolicy};
@@ -35,6 +38,7 @@ pub(super) fn check(
     known_hosts: &KnownHosts,
     spec: &ConnectionSpec,
     key: &[u8],
+    cancel: &Cancel,
 ) -> Result<Option<String>, Failure> {
     let verdict = known_hosts.look_up(&spec.host, spec.port, key);
     let verdict = match (verdict, spec.host_key_policy) {
@@ -47,7 +51,8 @@ pub(super) fn check(
             )));
         }
         (Verdict::Unknown, HostKeyPolicy::AutoAdd) => {
-            match known_hosts.remember(&spec.host, spec.port, key) {
+            let deadline = Instant::now() + spec.timeouts.connect;
+            match known_hosts.remember(&spec.host, spec.port, key, deadline, cancel) {
                 Ok(verdict) => verdict,
                 Err(error) => {
                     return Ok(known_hosts.is_first_complaint().then(|| {

@@ -9,28 +9,29 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustix::fs::{FlockOperation, flock};
+
+use super::Cancel;
 
 mod files;
 mod index;
+mod lock;
 mod pattern;
 
 pub(super) use files::KnownHostsFiles;
 use index::Index;
 pub(super) use index::{Place, key_type, name_of};
-
-/// How long another process may hold the lock on the file.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+use lock::FileLock;
 
 /// The known_hosts files of a run.
 pub(super) struct KnownHosts {
     user: Vec<PathBuf>,
     system: Vec<PathBuf>,
     state: OnceLock<RwLock<State>>,
+    lock: FileLock,
     /// Whether it was told that newcomers cannot be saved.
     complained: AtomicBool,
 }
@@ -71,7 +72,13 @@ struct ReadSoFar {
 impl KnownHosts {
     /// The user's files, of which the first takes newcomers, and the system's.
     pub(super) fn new(user: Vec<PathBuf>, system: Vec<PathBuf>) -> Self {
-        Self { user, system, state: OnceLock::new(), complained: AtomicBool::new(false) }
+        Self {
+            user,
+            system,
+            state: OnceLock::new(),
+            lock: FileLock::default(),
+            complained: AtomicBool::new(false),
+        }
     }
 
     /// What is known about `host` at `port`, which presents `key`.
@@ -98,17 +105,27 @@ impl KnownHosts {
     /// Appends the key of an unknown host, unless another connection or process
     /// was faster; the verdict is what the file says in the end.
     ///
+    /// The lock on the file is waited for as [`FileLock::take`] says; meanwhile
+    /// others look up what they like.
+    ///
     /// # Errors
     /// When the file cannot be locked, read or written.
-    pub(super) fn remember(&self, host: &str, port: u16, key: &[u8]) -> io::Result<Verdict> {
+    pub(super) fn remember(
+        &self,
+        host: &str,
+        port: u16,
+        key: &[u8],
+        deadline: Instant,
+        cancel: &Cancel,
+    ) -> io::Result<Verdict> {
         let name = name_of(host, port);
         let plain = |c: char| c.is_ascii_graphic() && !matches!(c, ',' | '*' | '?' | '!' | '|');
         if host.is_empty() || !name.chars().all(plain) || name.starts_with(['#', '@']) {
             return Err(io::Error::other("the host name does not fit into the file"));
         }
-        let mut state = self.lock().write().unwrap_or_else(PoisonError::into_inner);
         let mut file = open_for_append(self.file())?;
-        lock_patiently(&file)?;
+        let _turn = self.lock.take(&file, deadline, cancel)?;
+        let mut state = self.parsed().write().unwrap_or_else(PoisonError::into_inner);
         self.catch_up(&mut state, &mut file)?;
         let verdict = state.index.look_up(host, port, key);
         if verdict != Verdict::Unknown {
@@ -159,10 +176,10 @@ impl KnownHosts {
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
-        self.lock().read().unwrap_or_else(PoisonError::into_inner)
+        self.parsed().read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> &RwLock<State> {
+    fn parsed(&self) -> &RwLock<State> {
         self.state.get_or_init(|| {
             let mut state = State { index: Index::default(), read: None };
             let caught_up = File::open(self.file())
@@ -195,23 +212,6 @@ fn open_for_append(path: &Path) -> io::Result<File> {
             open()
         }
         other => other,
-    }
-}
-
-fn lock_patiently(file: &File) -> io::Result<()> {
-    let began = Instant::now();
-    loop {
-        match flock(file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(()),
-            Err(rustix::io::Errno::WOULDBLOCK) if began.elapsed() < LOCK_PATIENCE => {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                return Err(io::Error::other("another process holds its lock"));
-            }
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
     }
 }
 

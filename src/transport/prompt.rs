@@ -1,7 +1,14 @@
 //! Watches the head of a command's output for the marks of the bootstrap and of
 //! sudo, and keeps what is not the command's own out of its output.
 //!
-//! Knows bytes only: what to write in answer is the engine's business.
+//! Knows bytes only: what to write in answer is the engine's business. Where a shell
+//! tells that it has been elevated, nothing after that is taken for a prompt. Where sudo
+//! runs a command's words, the command can read the prompt's text from sudo's arguments
+//! and print it; so the engine asks the host, before it answers, whether sudo has begun
+//! to run the command, and disowns the prompt then. A host that does not tell (it hides
+//! processes, forces a command on the session or allows it no second one) is believed:
+//! there a command that sudo lets run without a password, as whatever user, can have the
+//! password for the asking.
 
 use super::capture::Capture;
 
@@ -51,6 +58,10 @@ pub(super) struct Gate {
     stage: Option<Stage>,
     /// Bytes that may turn out to be a mark or its prelude.
     held: Vec<u8>,
+    /// The last prompt of a sudo that runs words, and what was dropped with it.
+    dropped: Vec<u8>,
+    /// Whether that was not the first.
+    repeated: bool,
     /// Whether sudo has asked already.
     asked: bool,
     /// Whether bytes are passed on while the stage lasts.
@@ -63,7 +74,16 @@ impl Gate {
     pub(super) fn new(stages: Vec<Stage>) -> Self {
         let mut stages = stages.into_iter();
         let stage = stages.next();
-        Self { stages, stage, held: Vec::new(), asked: false, open: false, line_end: false }
+        Self {
+            stages,
+            stage,
+            held: Vec::new(),
+            dropped: Vec::new(),
+            repeated: false,
+            asked: false,
+            open: false,
+            line_end: false,
+        }
     }
 
     /// Whether a mark is still waited for that must come.
@@ -115,14 +135,17 @@ impl Gate {
             Seen::Ready => out.push(&self.held[..from]),
             Seen::Prompt if self.asked => {
                 // The text between two prompts is sudo's complaint.
-                self.held.truncate(from);
+                self.dropped = self.held.split_off(from);
+                self.repeated = true;
                 return Some(seen);
             }
             Seen::Prompt | Seen::Started => {}
         }
-        self.held.drain(..to);
+        let rest = self.held.split_off(to);
+        let before = std::mem::replace(&mut self.held, rest);
         match seen {
             Seen::Prompt => {
+                self.dropped = before;
                 self.asked = true;
                 self.open = matches!(self.stage, Some(Stage::Words { .. }));
                 self.line_end = matches!(self.stage, Some(Stage::Words { terminal: true, .. }));
@@ -142,6 +165,21 @@ impl Gate {
     pub(super) fn give_up_asking(&mut self, out: &mut Capture) {
         self.open = true;
         self.release(out);
+    }
+
+    /// Whether what was seen may have been printed by the command.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        matches!(self.stage, Some(Stage::Words { .. }))
+    }
+
+    /// The last prompt was the command's own output, and so is all that follows.
+    pub(super) fn disown(&mut self, out: &mut Capture) {
+        self.stage = None;
+        self.line_end = false;
+        let (held, dropped) = (std::mem::take(&mut self.held), std::mem::take(&mut self.dropped));
+        // Of a repeated prompt, what stands before it has been kept.
+        let order = if self.repeated { [held, dropped] } else { [dropped, held] };
+        order.iter().for_each(|bytes| out.push(bytes));
     }
 
     /// Ends the stream. What is still held is output where the command itself
@@ -242,6 +280,23 @@ mod tests {
         let stage = Stage::Words { prompt: "PROMPT:".into(), terminal: false };
         let (seen, out, _) = pass(vec![stage], &[b"lecture PROM", b"PT:", b"out PROM"]);
         assert_eq!((seen, out.as_str()), (vec![Seen::Prompt], "out PROM"));
+    }
+
+    #[test]
+    fn a_prompt_that_is_disowned_is_output() {
+        for prompts in 1..=2 {
+            let stage = Stage::Words { prompt: "PROMPT:".into(), terminal: false };
+            let (mut gate, mut out) = (Gate::new(vec![stage]), Capture::new(1 << 20));
+            let mut seen = gate.feed(b"a PROMPT:b PROMPT:c", &mut out);
+            for _ in 1..prompts {
+                seen = gate.feed(b"", &mut out);
+            }
+            assert_eq!(seen, Some(Seen::Prompt));
+            gate.disown(&mut out);
+            assert_eq!(gate.feed(b" PROMPT:d", &mut out), None);
+            let expected = ["a PROMPT:b PROMPT:c PROMPT:d", "b PROMPT:c PROMPT:d"][prompts - 1];
+            assert_eq!(out.finish().bytes, expected.as_bytes());
+        }
     }
 
     #[test]

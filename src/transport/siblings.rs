@@ -41,6 +41,22 @@ const GONE: &str = "p=$PPID; look 1 && look $p || { echo unknown; exit; }; \
     case $c in *\"(sftp-server)\"*|*\"(sshd\"*) continue;; esac; \
     echo running; exit; done; echo gone";
 
+/// Takes a process out of a table of them.
+const ROW: &str = "row() { q=${1%%:*}; set -- ${1#*:}; pp=${1%%:*}; set -- ${1#*:}; \
+    se=${1%%:*}; k=${1#*:}; }; ";
+
+/// Whether another command is a sudo that runs nothing yet. The program that sudo runs
+/// is its child, or has taken its place.
+const WAITS: &str = "p=$PPID; look 1 && look $p || { echo unknown; exit; }; \
+    case $c in *\"(sshd\"*) ;; *) echo unknown; exit;; esac; \
+    tab=; sids=\" \"; subs=\" \"; for d in /proc/[0-9]*; do q=${d#/proc/}; [ $q = $$ ] && continue; \
+    look $q && [ $st != Z ] || continue; k=x; case $c in *\"(sudo)\"*) k=sudo;; esac; \
+    tab=\"$tab $q:$pp:$se:$k\"; [ $pp = $p ] && [ $se != $spare ] && sids=\"$sids$se \"; done; \
+    for e in $tab; do row $e; [ $k = sudo ] && \
+    case $sids in *\" $se \"*) subs=\"$subs$q \";; esac; done; \
+    [ \"$subs\" = \" \" ] && { echo gone; exit; }; for e in $tab; do row $e; \
+    case $subs in *\" $pp \"*) echo runs; exit;; esac; done; echo waits";
+
 /// Ends the sessions of all other children of `$p`, and of what sudo runs on a
 /// terminal of its own: TERM, and after a second KILL. Shells read /proc byte
 /// by byte, so one pass over it makes a table, and waiting asks known ids only.
@@ -51,7 +67,6 @@ const END: &str = "me=$$; while look $me && [ $pp != $p ] && [ $pp -gt 1 ]; do m
     scan() { tab=; for d in /proc/[0-9]*; do q=${d#/proc/}; look $q || continue; \
     [ $st = Z ] && continue; k=x; case $c in *\"(sudo)\"*) k=sudo;; \
     *\"(sftp-server)\"*|*\"(sshd\"*) k=sshd;; esac; tab=\"$tab $q:$pp:$se:$k\"; done; }; \
-    row() { q=${1%%:*}; set -- ${1#*:}; pp=${1%%:*}; set -- ${1#*:}; se=${1%%:*}; k=${1#*:}; }; \
     hit() { left=; for e in $tab; do row $e; \
     case $sids in *\" $se \"*) kill -$1 $q 2>/dev/null; left=\"$left $q\";; esac; done; }; \
     wait() { i=0; while [ -n \"$left\" ] && [ $i -lt $1 ]; do sleep 0.1; i=$((i+1)); \
@@ -75,15 +90,49 @@ pub(super) fn has_gone(
     deadline: Deadline,
     cancel: &Cancel,
 ) -> Option<bool> {
-    let glance = Instant::now() + GLANCE;
-    let deadline = Some(deadline.map_or(glance, |deadline| deadline.min(glance)));
-    let spare = spared(connection);
-    let launch = Launch::plain(&format!("exec /bin/sh -c '{spare}{LOOK}{GONE}'"));
-    match say(connection, launch, deadline, cancel)?.as_str() {
+    match glance(connection, GONE, deadline, cancel)?.as_str() {
         "gone" => Some(true),
         "running" => Some(false),
         _ => None,
     }
+}
+
+/// What a host says about the sudo on another channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sudo {
+    /// It runs nothing yet.
+    Waits,
+    /// It runs the command.
+    Runs,
+    /// There is none: it has ended, or the command has taken its place.
+    Gone,
+}
+
+/// How far the sudo on another channel is; `None` when the host does not tell.
+pub(super) fn look_at_sudo(
+    connection: &mut SshConnection,
+    deadline: Deadline,
+    cancel: &Cancel,
+) -> Option<Sudo> {
+    match glance(connection, &format!("{ROW}{WAITS}"), deadline, cancel)?.as_str() {
+        "waits" => Some(Sudo::Waits),
+        "runs" => Some(Sudo::Runs),
+        "gone" => Some(Sudo::Gone),
+        _ => None,
+    }
+}
+
+fn glance(
+    connection: &mut SshConnection,
+    script: &str,
+    deadline: Deadline,
+    cancel: &Cancel,
+) -> Option<String> {
+    let glance = Instant::now() + GLANCE;
+    let deadline = Some(deadline.map_or(glance, |deadline| deadline.min(glance)));
+    let spare = spared(connection);
+    let launch = Launch::plain(&format!("exec /bin/sh -c '{spare}{LOOK}{script}'"));
+    say(connection, launch, deadline, cancel)
 }
 
 /// Ends the processes of the command that ran with `options`, whether or not its
@@ -113,7 +162,7 @@ pub(super) fn end(
     else {
         return false;
     };
-    let line = format!("exec /bin/sh -c 'p={parent}; {spare}{LOOK}{END}'");
+    let line = format!("exec /bin/sh -c 'p={parent}; {spare}{LOOK}{ROW}{END}'");
     let options = ExecOptions {
         environment: Vec::new(),
         working_directory: None,
@@ -133,7 +182,7 @@ pub(super) fn end(
 /// Ends what the login user's own rights suffice to end. Says whether nothing is left.
 pub(super) fn end_own(connection: &mut SshConnection) -> bool {
     let spare = spared(connection);
-    let launch = Launch::plain(&format!("exec /bin/sh -c 'p=$PPID; {spare}{LOOK}{END}'"));
+    let launch = Launch::plain(&format!("exec /bin/sh -c 'p=$PPID; {spare}{LOOK}{ROW}{END}'"));
     let deadline = Some(Instant::now() + PATIENCE);
     carry_out(connection, launch, None, deadline, &Cancel::default()).0 == Some(ENDED)
 }

@@ -9,8 +9,9 @@ use crate::plan::spec::SudoSpec;
 /// counts as a question that only a person would understand.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long to wait for a prompt when nothing tells that sudo asks for none: then
-/// the command's standard input is ended, so that it cannot wait for more.
+/// How long to wait for a prompt when nothing tells that sudo asks for none. Then the
+/// host is asked whether the command runs, and unless it says that sudo still has to
+/// begin, the command's standard input is ended, so that it cannot wait for more.
 pub(super) const WORDS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long sudo may take to reject a password (PAM delays that by a few seconds)
@@ -28,6 +29,8 @@ pub(super) enum Trouble {
     Silent,
     /// It asked, and the password may not be sent any more.
     Withheld,
+    /// It asked after its input was ended, see [`WORDS_PATIENCE`].
+    Late,
 }
 
 /// The failure for what became clear while sudo talked.
@@ -40,6 +43,14 @@ pub(super) fn trouble(trouble: Trouble, sudo: &SudoSpec) -> Failure {
             "sudo was not given the password: other hosts have rejected it",
         )
         .with_help("correct the password; `--no-canary` sends it to every host all the same"),
+        Trouble::Late => Failure::new(
+            ErrorCode::SudoPromptUnknown,
+            format!(
+                "sudo asked for the password after more than {} s, when its input had been ended",
+                WORDS_PATIENCE.as_secs()
+            ),
+        )
+        .with_help("set `driver_args.get_pty: true`: on a terminal sudo may take its time"),
         Trouble::Silent => Failure::new(
             ErrorCode::SudoPromptUnknown,
             format!(

@@ -26,11 +26,13 @@ mod in_process_works;
 mod inventory;
 mod jump;
 mod jump_in_trouble;
+mod keys_in_requests;
 mod known_hosts_of_a_host;
 #[expect(clippy::allow_attributes, reason = "whether all of the lab is used varies")]
 #[allow(dead_code, unused_imports, reason = "the lab offers more than today's tests need")]
 mod lab;
 mod lab_works;
+mod locked_file;
 mod parameters;
 mod password_waits;
 mod project;

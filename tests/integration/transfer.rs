@@ -19,6 +19,7 @@ use crate::lab::{Lab, SshdOptions, UserOptions};
 mod peers;
 mod request;
 mod rig;
+mod staged;
 mod sudo;
 mod together;
 mod tree;

@@ -13,6 +13,8 @@ use super::server::Server;
 /// Lists a directory in the place of the file system; `None` leaves it to that.
 type Lister = Arc<dyn Fn(&str) -> Option<Vec<Listed>> + Send + Sync>;
 
+type EndlessLister = Arc<dyn Fn(&str, u64) -> Option<Vec<Listed>> + Send + Sync>;
+
 /// What an SFTP server lists: a name, and the mode with the kind of the file.
 #[derive(Clone)]
 pub(crate) struct Listed {
@@ -35,6 +37,8 @@ pub(crate) struct SftpOptions {
     /// Says that files are so large.
     pub(crate) claims_size: Option<u64>,
     pub(crate) lists: Option<Lister>,
+    /// Lists a directory for ever: what its nth answer has, from 0.
+    pub(crate) lists_for_ever: Option<EndlessLister>,
 }
 
 type Responder = Arc<dyn Fn(&str) -> Option<Reply> + Send + Sync>;

@@ -35,6 +35,8 @@ enum Open {
     File(fs::File),
     /// What is left to list.
     Directory(Vec<File>),
+    /// Of this path, and how many answers it has given.
+    Endless(String, u64),
 }
 
 impl Files {
@@ -177,6 +179,9 @@ impl Handler for Files {
     async fn opendir(&mut self, id: u32, path: String) -> Answer<Handle> {
         let mut listed = Vec::new();
         let path = self.resolve(&path)?.display().to_string();
+        if self.options.lists_for_ever.as_ref().is_some_and(|lists| lists(&path, 0).is_some()) {
+            return Ok(self.remember(id, Open::Endless(path, 0)));
+        }
         if let Some(made_up) = self.options.lists.as_ref().and_then(|lists| lists(&path)) {
             for entry in made_up {
                 let mut attributes = FileAttributes::empty();
@@ -203,6 +208,17 @@ impl Handler for Files {
             Some(Open::Directory(listed)) => {
                 let files = listed.drain(..listed.len().min(64)).collect();
                 Ok(Name { id, files })
+            }
+            Some(Open::Endless(path, count)) => {
+                let lists = self.options.lists_for_ever.as_ref();
+                let made_up = lists.and_then(|lists| lists(path, *count)).unwrap_or_default();
+                *count += 1;
+                let files = made_up.into_iter().map(|entry| {
+                    let mut attributes = FileAttributes::empty();
+                    attributes.permissions = Some(entry.mode);
+                    File::new(entry.name, attributes)
+                });
+                Ok(Name { id, files: files.collect() })
             }
             _ => Err(StatusCode::Failure.with_message("no such handle")),
         }

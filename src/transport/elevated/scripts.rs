@@ -64,11 +64,12 @@ if [ -n "$5" ]; then
 fi
 "#;
 
-/// `install SOURCE TARGET MODE OWNER GROUP PARENTS SUM NEW_MODE`: puts a copy of
-/// SOURCE in TARGET's place in one step.
-pub(super) const INSTALL: &str = r#"src=$1 want=$3 user=$4 grp=$5 expected=$7 new=$8
-target "$2"; d=$(dirname -- "$p")
-if [ ! -d "$d" ] && [ "$6" = yes ]; then umask 022; try mkdir -p -- "$d"; umask 077; fi
+/// `install TARGET MODE OWNER GROUP PARENTS SUM NEW_MODE`: puts a copy of the file that
+/// `$SSHOAL_STAGED` names in TARGET's place in one step. No process but this shell, which
+/// opens it, gets to know that name.
+pub(super) const INSTALL: &str = r#"src=$SSHOAL_STAGED want=$2 user=$3 grp=$4 expected=$6 new=$7
+unset SSHOAL_STAGED; target "$1"; d=$(dirname -- "$p")
+if [ ! -d "$d" ] && [ "$5" = yes ]; then umask 022; try mkdir -p -- "$d"; umask 077; fi
 place "$src" "$d" "$p" "$user" "$grp"
 try chmod "${want:-${mode:-$new}}" "$t"
 if [ -n "$expected" ]; then

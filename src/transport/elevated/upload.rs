@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use openssl::sha::Sha256;
+use uuid::Uuid;
 
 use super::{Job, scripts};
 use crate::failure::{ErrorCode, Failure};
@@ -46,7 +47,7 @@ fn file(job: &mut Job<'_>) -> Result<Transferred, Failure> {
     let mode = job.spec.mode.map(octal).unwrap_or_default();
     let create = if job.spec.create_dirs { "yes" } else { "no" };
     job.with_stage(|job, stage| {
-        let staged = format!("{stage}/file");
+        let staged = format!("{stage}/{}", staged_name());
         let part = TransferSpec {
             remote_path: staged.clone(),
             mode: Some(if job.is_root() { 0o600 } else { 0o644 }),
@@ -58,8 +59,8 @@ fn file(job: &mut Job<'_>) -> Result<Transferred, Failure> {
         lend(job, stage)?;
         let sum = sent.record.sha256.clone().filter(|_| job.spec.verify).unwrap_or_default();
         let new_mode = octal(source_mode);
-        let args = [&staged, &path, &mode, &owner, &group, create, &sum, &new_mode];
-        let done = job.script(scripts::INSTALL, &args)?;
+        let args = [&path, &mode, &owner, &group, create, &sum, &new_mode];
+        let done = job.secretly(scripts::INSTALL, &args, &staged)?;
         if done.get("done").is_none() {
             return Err(unfinished(job));
         }
@@ -123,8 +124,14 @@ fn tree(job: &mut Job<'_>) -> Result<Transferred, Failure> {
     })
 }
 
-/// Lets another user than root read what is staged: the directory's name cannot be
-/// guessed, and it is not there for long.
+/// A name that nobody can guess. Whoever knows it can read what is staged for another
+/// user than root, so it must never be an argument of a process on the host.
+fn staged_name() -> String {
+    format!("{}{}", Uuid::now_v7().simple(), Uuid::now_v7().simple())
+}
+
+/// Lets another user than root read what is staged, who knows its name: nobody but the
+/// login user can list the directory.
 fn lend(job: &mut Job<'_>, stage: &str) -> Result<(), Failure> {
     if !job.is_root() {
         job.plainly("try chmod 0711 -- \"$1\"\n", &[stage])?;

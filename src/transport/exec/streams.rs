@@ -11,6 +11,7 @@ use super::super::channels::send;
 use super::super::link::{EAGAIN, Stop, timespec};
 use super::super::password::PasswordUse;
 use super::super::prompt::Seen;
+use super::super::siblings::{self, Sudo};
 use super::super::sudo::{ANSWER_PATIENCE, PATIENCE, Trouble, WORDS_PATIENCE};
 use super::{Elevation, Eof, Limits, Run};
 
@@ -70,6 +71,12 @@ impl Run<'_> {
         } else if count > 0 {
             let mut seen = self.gate.feed(&self.buffer[..count], out);
             while let Some(what) = seen {
+                if what == Seen::Prompt && self.gate.is_in_doubt() && self.is_the_commands() {
+                    let out = if is_error { &mut self.err } else { &mut self.out };
+                    self.gate.disown(out);
+                    self.expect_no_prompt();
+                    break;
+                }
                 *trouble = trouble.or(self.answer(what));
                 let out = if is_error { &mut self.err } else { &mut self.out };
                 seen = self.gate.feed(b"", out);
@@ -100,6 +107,7 @@ impl Run<'_> {
                 None
             }
             (Seen::Prompt, None) if self.asked => Some(Trouble::WrongPassword),
+            (Seen::Prompt, None) if self.late => Some(Trouble::Late),
             (Seen::Prompt, None) => Some(Trouble::NoPassword),
             (Seen::Ready, password) => {
                 self.password = password;
@@ -121,13 +129,14 @@ impl Run<'_> {
             return Some(Trouble::Silent);
         }
         if self.gate.may_ask() && self.progress.elapsed() >= WORDS_PATIENCE {
+            self.progress = Instant::now();
+            if self.look_at_sudo() == Some(Sudo::Waits) {
+                return (self.began.elapsed() >= PATIENCE).then_some(Trouble::Silent);
+            }
             let out = if self.launch.pty { &mut self.out } else { &mut self.err };
             self.gate.give_up_asking(out);
-            self.has_begun();
-            if !self.launch.pty {
-                self.password = None;
-                self.end_input();
-            }
+            self.late = self.password.is_some() && !self.launch.pty;
+            self.expect_no_prompt();
         }
         // Where nothing tells that the command began, silence does: a wrong password
         // is answered by another prompt.
@@ -135,6 +144,35 @@ impl Run<'_> {
             self.has_begun();
         }
         None
+    }
+
+    /// How far sudo is, if the host tells.
+    fn look_at_sudo(&mut self) -> Option<Sudo> {
+        let Limits { deadline, cancel, .. } = self.limits;
+        match self.connection.can_look {
+            true => siblings::look_at_sudo(self.connection, deadline, cancel),
+            false => None,
+        }
+    }
+
+    /// Whether a prompt is the command's own. A sudo that was given the wrong password
+    /// and finds no further one may have ended by the time it is looked for.
+    fn is_the_commands(&mut self) -> bool {
+        match self.look_at_sudo() {
+            Some(Sudo::Runs) => true,
+            Some(Sudo::Gone) => !self.asked,
+            Some(Sudo::Waits) | None => false,
+        }
+    }
+
+    /// The command runs, as far as can be known: it gets no input. On a terminal, which
+    /// it does not read from, a late sudo can still be answered.
+    fn expect_no_prompt(&mut self) {
+        self.has_begun();
+        if !self.launch.pty {
+            self.password = None;
+            self.end_input();
+        }
     }
 
     /// Whether sudo may be given the password; waits until that is known. The wait is

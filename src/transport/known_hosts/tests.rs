@@ -2,10 +2,18 @@ use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
+
+impl KnownHosts {
+    /// Remembers, where nothing is expected to be in the way.
+    fn remember_soon(&self, host: &str, port: u16, key: &[u8]) -> io::Result<Verdict> {
+        self.remember(host, port, key, Instant::now() + Duration::from_secs(20), &Cancel::default())
+    }
+}
 
 /// Keys that differ in their last byte. Nobody signs with them.
 fn key(number: u8) -> Vec<u8> {
@@ -159,17 +167,17 @@ fn the_system_file_counts_and_a_missing_one_knows_nobody() {
     let system = dir.path().join("known_hosts");
     let hosts = KnownHosts::new(vec![dir.path().join("none")], vec![system]);
     assert_eq!(hosts.look_up("web", 22, &key(1)), Verdict::Known);
-    assert_eq!(hosts.remember("db", 22, &key(2)).unwrap(), Verdict::Known);
+    assert_eq!(hosts.remember_soon("db", 22, &key(2)).unwrap(), Verdict::Known);
     assert_eq!(hosts.look_up("web", 22, &key(1)), Verdict::Known);
 }
 
 #[test]
 fn newcomers_are_appended_once_and_found_again() {
     let (dir, hosts) = known(line("web", &key(1)).trim_end()); // No newline at its end.
-    assert_eq!(hosts.remember("DB", 2222, &key(2)).unwrap(), Verdict::Known);
-    assert_eq!(hosts.remember("db", 2222, &key(2)).unwrap(), Verdict::Known);
-    assert!(is_changed(&hosts.remember("db", 2222, &key(3)).unwrap()));
-    assert_eq!(hosts.remember("app", 22, &ecdsa()).unwrap(), Verdict::Known);
+    assert_eq!(hosts.remember_soon("DB", 2222, &key(2)).unwrap(), Verdict::Known);
+    assert_eq!(hosts.remember_soon("db", 2222, &key(2)).unwrap(), Verdict::Known);
+    assert!(is_changed(&hosts.remember_soon("db", 2222, &key(3)).unwrap()));
+    assert_eq!(hosts.remember_soon("app", 22, &ecdsa()).unwrap(), Verdict::Known);
     let text = fs::read_to_string(dir.path().join("known_hosts")).unwrap();
     assert_eq!(text, line("web", &key(1)) + &line("[db]:2222", &key(2)) + &line("app", &ecdsa()));
     let Verdict::Changed { place, .. } = hosts.look_up("app", 22, &key(9)) else { panic!() };
@@ -182,11 +190,11 @@ fn what_another_process_wrote_meanwhile_is_seen() {
     let file = dir.path().join("known_hosts");
     assert_eq!(hosts.look_up("web", 22, &key(1)), Verdict::Unknown);
     fs::write(&file, line("web", &key(2))).unwrap();
-    assert!(is_changed(&hosts.remember("web", 22, &key(1)).unwrap()));
+    assert!(is_changed(&hosts.remember_soon("web", 22, &key(1)).unwrap()));
     // `ssh-keygen -R` replaces the file by another one.
     fs::remove_file(&file).unwrap();
     fs::write(&file, "# new\n").unwrap();
-    assert_eq!(hosts.remember("web", 22, &key(1)).unwrap(), Verdict::Known);
+    assert_eq!(hosts.remember_soon("web", 22, &key(1)).unwrap(), Verdict::Known);
     assert_eq!(fs::read_to_string(&file).unwrap(), format!("# new\n{}", line("web", &key(1))));
 }
 
@@ -195,7 +203,7 @@ fn a_missing_directory_is_made_for_the_user_alone() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join(".ssh/known_hosts");
     let hosts = KnownHosts::new(vec![file.clone()], vec![]);
-    assert_eq!(hosts.remember("web", 22, &key(1)).unwrap(), Verdict::Known);
+    assert_eq!(hosts.remember_soon("web", 22, &key(1)).unwrap(), Verdict::Known);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(file.parent().unwrap()), mode(&file)), (0o700, 0o600));
 }
@@ -204,10 +212,10 @@ fn a_missing_directory_is_made_for_the_user_alone() {
 fn a_file_that_cannot_be_written_is_an_error_and_odd_names_are_not_written() {
     let dir = tempfile::tempdir().unwrap();
     let hosts = KnownHosts::new(vec![dir.path().to_owned()], vec![]);
-    assert!(hosts.remember("web", 22, &key(1)).is_err());
+    assert!(hosts.remember_soon("web", 22, &key(1)).is_err());
     let (dir, hosts) = known("");
     for name in ["a b", "a,b", "*", "!x", "a\nb", "#x", "@revoked", "|1|x", ""] {
-        assert!(hosts.remember(name, 22, &key(1)).is_err(), "`{name}`");
+        assert!(hosts.remember_soon(name, 22, &key(1)).is_err(), "`{name}`");
     }
     assert_eq!(fs::read_to_string(dir.path().join("known_hosts")).unwrap(), "");
 }
@@ -224,7 +232,8 @@ fn many_threads_and_several_processes_leave_one_line_per_host() {
             let hosts = Arc::clone(&processes[thread % 4]);
             scope.spawn(move || {
                 for host in 0..20 {
-                    let verdict = hosts.remember(&format!("web-{host}"), 22, &key(host)).unwrap();
+                    let verdict =
+                        hosts.remember_soon(&format!("web-{host}"), 22, &key(host)).unwrap();
                     assert_eq!(verdict, Verdict::Known);
                 }
             });
@@ -274,7 +283,7 @@ proptest! {
         let known_hosts = KnownHosts::new(vec![file], vec![]);
         prop_assert_eq!(known_hosts.look_up("web.example", 22, &key(1)), Verdict::Known);
         prop_assert_eq!(known_hosts.look_up("db.example", 2222, &key(2)), Verdict::Known);
-        known_hosts.remember("new.example", 22, &key(3)).unwrap();
+        known_hosts.remember_soon("new.example", 22, &key(3)).unwrap();
         let again = KnownHosts::new(vec![dir.path().join("known_hosts")], vec![]);
         prop_assert_eq!(again.look_up("new.example", 22, &key(3)), Verdict::Known);
         prop_assert_eq!(again.look_up("db.example", 2222, &key(2)), Verdict::Known);
@@ -286,7 +295,7 @@ proptest! {
     ) {
         let (dir, known_hosts) = known("");
         for (host, port, number) in &hosts {
-            let verdict = known_hosts.remember(host, *port, &key(*number)).unwrap();
+            let verdict = known_hosts.remember_soon(host, *port, &key(*number)).unwrap();
             prop_assert!(verdict == Verdict::Known || is_changed(&verdict));
         }
         let again = KnownHosts::new(vec![dir.path().join("known_hosts")], vec![]);
@@ -297,4 +306,53 @@ proptest! {
             );
         }
     }
+}
+
+/// A file that another process has locked, as `flock` sees it.
+fn locked(text: &str) -> (tempfile::TempDir, KnownHosts, File) {
+    let (dir, hosts) = known(text);
+    let file = File::open(hosts.file()).unwrap();
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    (dir, hosts, file)
+}
+
+#[test]
+fn a_lock_that_is_not_given_back_is_waited_for_once() {
+    let (_dir, hosts, lock) = locked("");
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let hosts = &hosts;
+            scope.spawn(move || {
+                let deadline = Instant::now() + Duration::from_secs(1);
+                let name = format!("web-{number}");
+                let cancel = Cancel::default();
+                let error = hosts.remember(&name, 22, &key(number), deadline, &cancel).unwrap_err();
+                assert!(error.to_string().contains("another process"), "{error}");
+            });
+        }
+    });
+    for _ in 0..8 {
+        assert!(hosts.remember_soon("late", 22, &key(9)).is_err());
+    }
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    // It has been given back after all.
+    drop(lock);
+    assert_eq!(hosts.remember_soon("late", 22, &key(9)).unwrap(), Verdict::Known);
+}
+
+#[test]
+fn a_lock_that_is_waited_for_keeps_nobody_from_looking_up() {
+    let (_dir, hosts, _lock) = locked(&line("web", &key(1)));
+    let cancel = Cancel::default();
+    let far = Instant::now() + Duration::from_secs(60);
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| hosts.remember("new", 22, &key(2), far, &cancel));
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(hosts.look_up("web", 22, &key(1)), Verdict::Known);
+        assert!(!waits.is_finished(), "the look-up waited for the lock");
+        cancel.cancel();
+        let error = waits.join().unwrap().unwrap_err();
+        assert!(error.to_string().contains("interrupted"), "{error}");
+    });
 }

@@ -109,3 +109,23 @@ fn a_password_that_is_withheld_stays_so_when_the_run_is_cancelled() {
         assert_eq!((lines(&user, "calls"), lines(&user, "answers")), (1, 0), "pty {pty}");
     }
 }
+
+/// The limit is overshot by the second that a command has to end itself, and a little.
+#[test]
+fn what_ignores_the_end_overshoots_its_limit_by_little() {
+    let lab = Lab::get();
+    let limit = Duration::from_secs(2);
+    for (user, base) in [
+        (&lab.users.plain, super::options()),
+        (&lab.users.sudoer, elevated(Some(&lab.users.sudoer.password), false)),
+    ] {
+        let mut connection = connect(lab.sshd(), user);
+        let options = ExecOptions { timeout: Some(limit), ..base };
+        let line = "trap '' TERM HUP INT; sleep 60.25; sleep 60.25";
+        let execution = super::run(&mut connection, line, &options);
+        assert_eq!(failure(&execution), "command_timeout");
+        assert_eq!(execution.warnings, [""; 0]);
+        println!("overshot by {:?}", execution.duration - limit);
+        assert!(execution.duration < limit + Duration::from_secs(10), "{:?}", execution.duration);
+    }
+}

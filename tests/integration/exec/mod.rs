@@ -3,10 +3,13 @@
 mod deadlines;
 mod environment;
 mod given_up;
+mod long;
 mod output;
 mod quoting;
 mod round_trips;
+mod servers;
 mod sudo;
+mod words;
 
 use std::time::Duration;
 
@@ -20,6 +23,7 @@ use sshoal::transport::{
 
 use crate::lab::processes::{processes_that_mention, wait_until};
 use crate::lab::{Lab, Sshd, User};
+pub(crate) use given_up::SLOW_SUDO;
 pub(crate) use sudo::with_sudo_of;
 
 /// Where `user` is reached on `server`, by password.

@@ -255,3 +255,32 @@ fn this_machine_denying_is_told_apart() {
     let failure = peer.run(&upload(Path::new("/proc/self/mem"), &file)).unwrap_err();
     assert_eq!(failure.code, ErrorCode::TransferFailed, "{failure:?}");
 }
+
+#[test]
+fn lists_without_an_end_are_given_up() {
+    const PIPE: u32 = 0o010_644;
+    let dots = |_: u64| vec![listed(".", DIRECTORY)];
+    let pipes = |count: u64| {
+        (0..2000).map(|number| listed(&format!("{count}-{number}"), PIPE)).collect::<Vec<_>>()
+    };
+    let nothing = |_: u64| Vec::new();
+    type Answers = fn(u64) -> Vec<Listed>;
+    let cases: [(Answers, &str); 3] =
+        [(dots, "is there twice"), (pipes, "more than 1000000 files"), (nothing, "malformed")];
+    for (answers, expected) in cases {
+        let lists = move |path: &str, count: u64| path.ends_with("evil").then(|| answers(count));
+        let lists_for_ever = Some(Arc::new(lists) as _);
+        let mut peer = Peer::new(SftpOptions { lists_for_ever, ..SftpOptions::default() });
+        let evil = peer.server.home().join("evil");
+        fs::create_dir(&evil).unwrap();
+        let here = peer.here.path().join("here");
+        let spec = TransferSpec {
+            timeout: Some(Duration::from_secs(300)),
+            ..tree(download(&evil, &here))
+        };
+        let failure = peer.run(&spec).unwrap_err();
+        assert_eq!(failure.code, ErrorCode::TransferFailed, "{failure:?}");
+        assert!(failure.message.contains(expected), "{failure:?}");
+        assert_eq!(names(peer.here.path()), BTreeSet::new());
+    }
+}

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::survey::{links, misplaced};
-use super::{Kind, Tree, below, depth};
+use super::{Kind, LONGEST_PATH, Tree, below, depth};
 use crate::failure::{ErrorCode, Failure};
 use crate::transport::transfer::job::Job;
 use crate::transport::transfer::naming::join;
@@ -64,7 +64,7 @@ pub(super) fn list(job: &mut Job<'_>, root: &str) -> Result<Tree, Failure> {
                                 tree.add(name, kind)?;
                             }
                             Some(kind) => tree.add(name, kind)?,
-                            None => tree.special.push(on_host(root, &name)),
+                            None => tree.pass_over(on_host(root, &name))?,
                         }
                     }
                     (path, handle)
@@ -102,9 +102,6 @@ fn checked(
     name: Vec<u8>,
     known: &mut HashSet<String>,
 ) -> Result<Option<String>, Failure> {
-    if name == b"." || name == b".." {
-        return Ok(None);
-    }
     let name = String::from_utf8(name).map_err(|error| {
         let shown = String::from_utf8_lossy(error.as_bytes()).into_owned();
         refuse(&below(directory, &shown), "is no UTF-8 text")
@@ -113,10 +110,15 @@ fn checked(
     if name.is_empty() || name.contains(['/', '\0']) {
         return Err(refuse(&below(directory, &name), "is no name of a file"));
     }
+    if below(directory, &name).len() > LONGEST_PATH {
+        let start: String = name.chars().take(60).collect();
+        return Err(refuse(&start, "is the beginning of too long a path"));
+    }
+    // Without this check a list of nothing else would never end.
     if !known.insert(name.clone()) {
         return Err(refuse(&below(directory, &name), "is there twice"));
     }
-    Ok(Some(name))
+    Ok((name != "." && name != "..").then_some(name))
 }
 
 fn refuse(name: &str, why: &str) -> Failure {

@@ -40,7 +40,7 @@ pub(super) fn walk(job: &Job<'_>, root: &Path) -> Result<Tree, Failure> {
                     Kind::Link { target: target.ok_or_else(|| not_text(&path))? }
                 }
                 _ => {
-                    tree.special.push(path.display().to_string());
+                    tree.pass_over(path.display().to_string())?;
                     continue;
                 }
             };

@@ -43,6 +43,8 @@ const MOST_OPEN: usize = 100;
 const MOST_ENTRIES: usize = 1_000_000;
 /// The longest path within a tree, in bytes; Linux takes no longer one.
 const LONGEST_PATH: usize = 4096;
+/// The most bytes that the paths of a tree may have together, for the same reason.
+const MOST_BYTES: usize = 256 * 1024 * 1024;
 
 /// Something in a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,20 +66,31 @@ pub(super) enum Kind {
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     pub(super) entries: Vec<Entry>,
-    /// What was passed over.
-    pub(super) special: Vec<String>,
+    /// The first path that was passed over, and how many were.
+    special: Option<String>,
+    passed_over: usize,
+    /// How many bytes all paths have together.
+    bytes: usize,
 }
 
 impl Tree {
     /// Adds an entry, as long as there are not too many.
     fn add(&mut self, path: String, kind: Kind) -> Result<(), Failure> {
-        if self.entries.len() >= MOST_ENTRIES {
-            return Err(Failure::new(
-                ErrorCode::TransferFailed,
-                format!("the tree has more than {MOST_ENTRIES} files"),
-            )
-            .with_help("transfer its directories one by one, or an archive"));
-        }
+        self.count_in(&path)?;
+        self.entries.push(Entry { path, kind });
+        Ok(())
+    }
+
+    /// Takes note of what is not transferred, at `path` on its side. It counts: a
+    /// server may invent as much of it.
+    fn pass_over(&mut self, path: String) -> Result<(), Failure> {
+        self.count_in(&path)?;
+        self.passed_over += 1;
+        self.special.get_or_insert(path);
+        Ok(())
+    }
+
+    fn count_in(&mut self, path: &str) -> Result<(), Failure> {
         if path.len() > LONGEST_PATH {
             let start: String = path.chars().take(60).collect();
             return Err(Failure::new(
@@ -85,7 +98,17 @@ impl Tree {
                 format!("the path `{start}…` has more than {LONGEST_PATH} bytes"),
             ));
         }
-        self.entries.push(Entry { path, kind });
+        self.bytes += path.len();
+        if self.entries.len() + self.passed_over >= MOST_ENTRIES || self.bytes > MOST_BYTES {
+            return Err(Failure::new(
+                ErrorCode::TransferFailed,
+                format!(
+                    "the tree has more than {MOST_ENTRIES} files, or their paths more than \
+                     {MOST_BYTES} bytes"
+                ),
+            )
+            .with_help("transfer its directories one by one, or an archive"));
+        }
         Ok(())
     }
 
@@ -106,12 +129,11 @@ impl Tree {
 
     /// Says what was passed over.
     fn warn(&self, job: &mut Job<'_>) {
-        let more = match self.special.len() {
-            0 => return,
+        let Some(first) = &self.special else { return };
+        let more = match self.passed_over {
             1 => String::new(),
             count => format!(" and {} more", count - 1),
         };
-        let first = &self.special[0];
         job.warnings.push(format!(
             "`{first}`{more} was left out: only files, directories and symbolic links are transferred"
         ));
@@ -147,4 +169,31 @@ fn below(path: &str, name: &str) -> String {
 /// How many directories are above an entry.
 fn depth(path: &str) -> usize {
     path.bytes().filter(|&byte| byte == b'/').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_passed_over_counts_towards_the_bounds() {
+        let mut tree = Tree::default();
+        for number in 0..MOST_ENTRIES {
+            let path = number.to_string();
+            let added = match number % 2 {
+                0 => tree.pass_over(path),
+                _ => tree.add(path, Kind::Directory { mode: 0o755 }),
+            };
+            assert!(added.is_ok());
+        }
+        assert!(tree.pass_over("x".to_owned()).is_err());
+        assert!(tree.add("x".to_owned(), Kind::Directory { mode: 0o755 }).is_err());
+
+        let mut tree = Tree::default();
+        assert!(tree.pass_over("x".repeat(LONGEST_PATH + 1)).is_err());
+        let path = "x".repeat(LONGEST_PATH);
+        let many = (0..MOST_BYTES).step_by(LONGEST_PATH);
+        assert!(many.map(|_| tree.pass_over(path.clone())).all(|added| added.is_ok()));
+        assert!(tree.pass_over(path).is_err());
+    }
 }

@@ -1,7 +1,7 @@
 //! What the host has already where a tree will arrive.
 
 use super::many::each;
-use super::{Entry, Kind};
+use super::{Entry, Kind, LONGEST_PATH};
 use crate::failure::{ErrorCode, Failure};
 use crate::transport::transfer::job::Job;
 use crate::transport::transfer::naming::{join, split, without_tilde};
@@ -122,7 +122,9 @@ pub(super) fn links(job: &mut Job<'_>, paths: &[String]) -> Result<Vec<Option<St
             if let Response::Names(names) = response {
                 let target =
                     names.into_iter().next().and_then(|(name, _)| String::from_utf8(name).ok());
-                found[index] = target.filter(|target| !target.is_empty() && !target.contains('\0'));
+                found[index] = target.filter(|target| {
+                    (1..=LONGEST_PATH).contains(&target.len()) && !target.contains('\0')
+                });
             }
             Ok(())
         },
