@@ -15,6 +15,8 @@ pub(super) enum Shape {
     Known(Value),
     /// It is not there; nobody has been told.
     Undefined,
+    /// It may be there or not; nobody has been told.
+    Perhaps,
     /// The result of a task.
     Result,
     /// The `results` of a result, or some of them.
@@ -41,7 +43,9 @@ impl Shape {
 
     /// What is known of a value that has either shape.
     pub(super) fn or(self, other: Self) -> Self {
+        let may_miss = |shape: &Self| matches!(shape, Self::Undefined | Self::Perhaps);
         match std::mem::discriminant(&self) == std::mem::discriminant(&other) {
+            false if may_miss(&self) || may_miss(&other) => Self::Perhaps,
             true if !matches!(self, Self::Known(_)) => self,
             _ => Self::Any,
         }
@@ -66,7 +70,7 @@ impl Shape {
                 None => format!("`{shown}` is a text, which has no parts"),
             }),
             Self::Plain => parts("a number, true or false, or nothing"),
-            Self::Known(_) | Self::Undefined | Self::Any => Ok(Self::Any),
+            Self::Known(_) | Self::Undefined | Self::Perhaps | Self::Any => Ok(Self::Any),
         }
     }
 

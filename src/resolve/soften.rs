@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use minijinja::machinery::ast::Expr;
+use minijinja::machinery::ast::{BinOpKind, Expr};
 
-use super::syntax::{Tree, range};
+use super::syntax::{Tree, argument, range};
 
 /// Code in which chains below a default or a question may break off early.
 #[derive(Debug)]
@@ -27,15 +27,14 @@ impl Softened {
             return None;
         }
         let mut inserts: Vec<(usize, &str)> = Vec::new();
-        Tree::of(code, is_expression)?.each(&mut |expr| {
-            let chain = match expr {
-                Expr::Filter(it) if is_default(it.name) => it.expr.as_ref(),
-                Expr::Test(it) if is_question(it.name) => Some(&it.expr),
-                _ => None,
-            };
-            if let Some(base) = chain.and_then(base) {
-                soften(base, &mut inserts);
+        Tree::of(code, is_expression)?.each(&mut |expr| match expr {
+            Expr::Filter(it) if is_default(it.name) => {
+                // The default is looked up whether it is needed or not.
+                let default = it.args.first().map(argument);
+                it.expr.iter().chain(default).for_each(|expr| may_miss(expr, &mut inserts));
             }
+            Expr::Test(it) if is_question(it.name) => may_miss(&it.expr, &mut inserts),
+            _ => {}
         });
         if inserts.is_empty() {
             return None;
@@ -91,6 +90,20 @@ fn base<'a, 't>(expr: &'a Expr<'t>) -> Option<&'a Expr<'t>> {
     }
 }
 
+/// Softens the chains whose value an expression may be.
+fn may_miss(expr: &Expr<'_>, inserts: &mut Vec<(usize, &'static str)>) {
+    match expr {
+        Expr::IfExpr(it) => {
+            may_miss(&it.true_expr, inserts);
+            it.false_expr.iter().for_each(|expr| may_miss(expr, inserts));
+        }
+        Expr::BinOp(it) if matches!(it.op, BinOpKind::ScAnd | BinOpKind::ScOr) => {
+            may_miss(&it.right, inserts);
+        }
+        _ => base(expr).into_iter().for_each(|base| soften(base, inserts)),
+    }
+}
+
 fn soften(expr: &Expr<'_>, inserts: &mut Vec<(usize, &'static str)>) {
     let inner = base(expr);
     if inner.is_none() && !matches!(expr, Expr::Var(_)) {
@@ -117,6 +130,12 @@ mod tests {
                 "(a.b).c is not defined",
                 true,
                 Some("(((a|default({})).b|default({}))).c is not defined"),
+            ),
+            ("a | default(b.c)", true, Some("a | default((b|default({})).c)")),
+            (
+                "(a.b if c.d else x or e.f) | default(1)",
+                true,
+                Some("((a|default({})).b if c.d else x or (e|default({})).f) | default(1)"),
             ),
             ("a | default(1)", true, None),
             ("a.b ~ 'default'", true, None),

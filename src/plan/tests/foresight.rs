@@ -27,7 +27,10 @@ fn value() -> BoxedStrategy<String> {
         "hostvars['web-02'].only_here",
         "x",
     ]);
-    leaf.prop_map(str::to_owned)
+    // Most are there, or hardly any template would pass.
+    let there = prop::sample::select(vec!["'t'", "r.output", "there", "site.port", "groups.web"]);
+    prop_oneof![3 => there, 1 => leaf]
+        .prop_map(str::to_owned)
         .prop_recursive(3, 12, 2, |inner| {
             prop_oneof![
                 (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} ~ {b})")),

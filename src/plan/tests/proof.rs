@@ -67,6 +67,12 @@ fn what_will_fail_is_an_error_even_where_a_result_is_waited_for() {
             "undefined variable `stdout`",
         ),
         ("- command: \"{{ r.ok.bar }}\"", "undefined variable `r.ok.bar`"),
+        (
+            "- command: \"{{ (r.rc if r.ok else 't') | default(nowhere) }}\"",
+            "undefined variable `nowhere`",
+        ),
+        ("- command: \"{{ (r.ok if r.ok) | default(nowhere) }}\"", "undefined variable `nowhere`"),
+        ("- command: \"{{ r.output | default(nowhere, true) }}\"", "undefined variable `nowhere`"),
         ("- command: \"{{ r.results.output }}\"", "undefined variable `r.results.output`"),
         (
             "- command: \"{{ item.rc }}\"\n  loop: \"{{ r.results }}\"",

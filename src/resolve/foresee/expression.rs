@@ -151,7 +151,10 @@ impl<'w, 't> Walk<'w, 't> {
                 let no = other.map(|expr| self.look(expr, may_miss));
                 match (yes, no) {
                     (Some(yes), Some(no)) => yes.or(no),
+                    // Without `else` there is nothing when it does not hold.
+                    (Some(yes), None) if may_miss && truth.is_none() => yes.or(Shape::Undefined),
                     (Some(only), None) | (None, Some(only)) => only,
+                    (None, None) if may_miss => Shape::Undefined,
                     (None, None) => Shape::Any,
                 }
             }
@@ -160,7 +163,7 @@ impl<'w, 't> Walk<'w, 't> {
                 let inner = self.look(&it.expr, is_question(it.name) || asks_for_type(it.name));
                 self.arguments(&it.args);
                 match inner {
-                    Shape::Any => Shape::Plain,
+                    Shape::Any | Shape::Perhaps => Shape::Plain,
                     inner if is_question(it.name) => {
                         let is_there = !matches!(inner, Shape::Undefined);
                         Shape::Known(Value::from(is_there == (it.name == "defined")))
@@ -221,9 +224,12 @@ impl<'w, 't> Walk<'w, 't> {
         match left.truth() {
             Some(truth) if truth != is_and => left,
             Some(_) => self.look(&it.right, may_miss),
-            None => match self.look(&it.right, may_miss).truth() {
-                Some(truth) if truth != is_and => Shape::Known(Value::from(truth)),
-                _ => Shape::Any,
+            None => match self.look(&it.right, may_miss) {
+                Shape::Undefined | Shape::Perhaps => Shape::Perhaps,
+                right => match right.truth() {
+                    Some(truth) if truth != is_and => Shape::Known(Value::from(truth)),
+                    _ => Shape::Any,
+                },
             },
         }
     }
@@ -240,15 +246,17 @@ impl<'w, 't> Walk<'w, 't> {
             return inner.filtered(it.name);
         }
         let inner = self.look(inner, true);
-        let is_missing = matches!(inner, Shape::Undefined);
+        // With a second argument the default also stands in for what is empty.
+        let may_need = matches!(inner, Shape::Undefined | Shape::Perhaps) || it.args.len() > 1;
         let mut args = it.args.iter().map(argument);
-        let other = args.next().map(|arg| self.look(arg, may_miss || !is_missing));
+        let other = args.next().map(|arg| self.look(arg, may_miss || !may_need));
         args.for_each(|arg| drop(self.value(arg)));
-        match (is_missing, other) {
-            (true, other) => other.unwrap_or(Shape::Text),
-            // With a second argument the default also stands in for what is empty.
-            (false, Some(other)) if it.args.len() > 1 => inner.or(other),
-            (false, _) => inner,
+        match (inner, other) {
+            (Shape::Undefined, other) => other.unwrap_or(Shape::Text),
+            (Shape::Perhaps, Some(Shape::Undefined | Shape::Perhaps)) => Shape::Perhaps,
+            (Shape::Perhaps, _) => Shape::Any,
+            (inner, Some(other)) if it.args.len() > 1 => inner.or(other),
+            (inner, _) => inner,
         }
     }
 }

@@ -23,6 +23,7 @@ impl<'w, 't> Walk<'w, 't> {
         let shown = self.shown(base);
         let found = match shape {
             Shape::Undefined => return Shape::Undefined,
+            Shape::Perhaps => return Shape::Perhaps,
             Shape::Known(value) => {
                 let file = self.rendering.span.map(|span| span.file);
                 let part = self.frame.within(file, || value.get_item(&Value::from(name)));
@@ -102,7 +103,7 @@ impl<'w, 't> Walk<'w, 't> {
             }
             Shape::Results if name == "count" => Some(Shape::Plain),
             Shape::Result | Shape::Item | Shape::Results | Shape::Plain => None,
-            Shape::Known(_) | Shape::Undefined | Shape::Any => Some(Shape::Any),
+            Shape::Known(_) | Shape::Undefined | Shape::Perhaps | Shape::Any => Some(Shape::Any),
         };
         if let Some(known) = known {
             return known;
