@@ -2,6 +2,7 @@
 //! becomes plain configuration, [`crate::config`].
 
 mod args;
+mod global;
 mod inventory;
 mod invocation;
 
@@ -15,6 +16,8 @@ pub use args::{
     ConnectArgs, InventoryArgs, ListArgs, ModeArgs, OutputArgs, OutputFormat, TaskArgs,
     VerbosityArgs,
 };
+pub use global::ColorWhen;
+use global::without_empty;
 pub use inventory::{
     InventoryCommand, InventoryCommandArgs, InventoryGraphArgs, InventoryListArgs,
     InventoryShowArgs,
@@ -45,19 +48,6 @@ pub struct Cli {
         env = "SSHOAL_COLOR"
     )]
     pub color: ColorWhen,
-}
-
-/// When to use colours. `auto` is where a terminal listens, unless `NO_COLOR` or
-/// `CLICOLOR` say otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum ColorWhen {
-    /// Where a terminal shows them
-    #[default]
-    Auto,
-    /// Everywhere
-    Always,
-    /// Nowhere
-    Never,
 }
 
 const EXIT_CODES: &str = "\
@@ -283,11 +273,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> u8 {
     match Cli::from_arg_matches(&matches) {
         Ok(cli) => {
             let project = cli.project.clone();
-            match cli.color {
-                ColorWhen::Auto => {}
-                ColorWhen::Always => anstream::ColorChoice::Always.write_global(),
-                ColorWhen::Never => anstream::ColorChoice::Never.write_global(),
-            }
+            cli.color.choose();
             crate::run(cli.into(), project.as_deref()) as u8
         }
         Err(error) => {
@@ -295,19 +281,6 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> u8 {
             ExitCode::InvalidInput as u8
         }
     }
-}
-
-/// The command without the variables that are set to nothing: they count as unset.
-fn without_empty(command: clap::Command) -> clap::Command {
-    let is_empty = |arg: &clap::Arg| {
-        let value = arg.get_env().and_then(std::env::var_os);
-        value.is_some_and(|value| value.is_empty())
-    };
-    let command = command.mut_args(|arg| match is_empty(&arg) {
-        true => arg.env(clap::builder::Resettable::Reset),
-        false => arg,
-    });
-    command.mut_subcommands(without_empty)
 }
 
 #[cfg(test)]

@@ -179,7 +179,7 @@ fn a_name_is_used_where_it_is_looked_up_and_nowhere_else() {
     - { name: look at the disk, command: df, register: disk }
     - { command: uptime, register: load, until: load.ok }
     - { command: uptime, register: far }
-    - { command: 'echo {{ hostvars[\"web-01\"].far.output }}' }
+    - { command: 'echo {{ far.output }}' }
 ";
     assert_eq!(warnings(playbook, &[]), ["the result `disk` is registered and never used <disk>"]);
 }

@@ -41,10 +41,8 @@ pub(super) fn is_tasks(node: &Node) -> bool {
                 let names_host = map.get("connection_args").is_some_and(
                     |args| matches!(&args.value.kind, Kind::Map(args) if args.contains_key("host")),
                 );
-                TASK.iter().any(|key| has(&key))
-                    && !["hosts", "tasks", "handlers", "import_playbook"]
-                        .iter()
-                        .any(|key| has(&key))
+                TASK.iter().any(&has)
+                    && !["hosts", "tasks", "handlers", "import_playbook"].iter().any(has)
                     && !names_host
             }
             _ => false,

@@ -1,6 +1,7 @@
 //! A plan for people and for programs: what each host will do, in the shape of
 //! the documented request, with secrets masked.
 
+mod action;
 mod json;
 mod later;
 mod list;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::request::{Of, Request, action, connection_args, put_vars};
+use super::action::action;
+use super::request::{Of, Request, connection_args, put_vars};
 use super::sketch::{Sketch, conditions};
 use super::vars;
 use crate::plan::collect::Collect;
