@@ -7,14 +7,15 @@ mod excerpt;
 pub mod finding;
 pub mod format;
 mod mask;
+mod plain;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
-pub use mask::plain_secrets;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan};
+pub use plain::plain_secrets;
 
 use crate::load::source::{FileId, Sources, Span};
 use excerpt::Excerpt;

@@ -7,7 +7,7 @@ use super::collect::Collect;
 use super::error::PlanError;
 use super::identity::Identity;
 use super::login;
-use super::spec::{self, ConnectTimeouts, ConnectionSpec, Credentials, HostKeyPolicy};
+use super::spec::{ConnectTimeouts, ConnectionSpec, Credentials, HostKeyPolicy};
 use super::store::Store;
 use crate::credential::PrivateKey;
 use crate::load::decode::{At, Templated};
@@ -93,22 +93,6 @@ pub(super) fn build(
     })
 }
 
-/// Where a host is reached that nothing is to be done on, as far as that is known.
-pub(super) fn address(
-    args: &ConnectionArgs,
-    host: Option<&str>,
-    frame: &Arc<Frame>,
-    store: &Store,
-) -> Option<String> {
-    let mut unheard = Collect::default();
-    let mut reader = Reader { frame, store, collect: &mut unheard };
-    let host = reader.text(args.host.as_ref(), "host").or_else(|| host.map(str::to_owned))?;
-    let username = reader.text(args.username.as_ref(), "username");
-    let ssh = store.ssh_host(&host, username.as_deref());
-    let port = reader.port(args.port.as_ref(), "port").or(ssh.port).unwrap_or(PORT);
-    Some(spec::address(ssh.host_name.as_deref().unwrap_or(&host), port))
-}
-
 /// What the target and its jump host have in common.
 struct Shared {
     timeouts: ConnectTimeouts,
@@ -168,7 +152,7 @@ impl Reader<'_> {
         self.check_text(secret.reveal(), at, key).then_some(secret)
     }
 
-    fn port(&mut self, at: Option<&At<Templated<u16>>>, key: &str) -> Option<u16> {
+    pub(super) fn port(&mut self, at: Option<&At<Templated<u16>>>, key: &str) -> Option<u16> {
         let port = self.collect.value(self.frame, at, key);
         if port == Some(0) {
             let error = PlanError::OutOfRange {

@@ -6,6 +6,7 @@
 
 mod about;
 mod action;
+mod address;
 mod ansible;
 mod base;
 mod batch;

@@ -12,7 +12,7 @@ use super::model::{Registered, Step};
 use super::spec::{ConnectionSpec, QueueStrategy};
 use super::store::Store;
 use super::warning::PlanWarning;
-use super::{action, connection};
+use super::{action, address, connection};
 use crate::diagnostic::Problem;
 use crate::load::decode::{At, OneOrMany};
 use crate::load::layer::Layer;
@@ -233,7 +233,7 @@ impl HostTask {
     pub(super) fn address(&self) -> Option<String> {
         let frame = Frame::of_scope(Scope::clone(&self.base.scope));
         let default = self.base.default_address.as_deref();
-        connection::address(&self.connection_args(), default, &frame, &self.store)
+        address::of_args(&self.connection_args(), default, &frame, &self.store)
     }
 
     pub(super) fn connection(

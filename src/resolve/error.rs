@@ -173,11 +173,11 @@ pub enum ResolveError {
         help: String,
     },
     /// A template gave a value of the wrong type.
-    #[error("{what} must be {expected}, but the template gives {found}")]
+    #[error("{what} must be {expected}, but it is {found}")]
     #[diagnostic(
         code(resolve::template_type),
         help(
-            "look at what the names in the template stand for; filters such as `int`, `string` and `bool` change the type"
+            "give a value of that type; in a template, filters such as `int`, `string` and `bool` change it"
         )
     )]
     TemplateType {

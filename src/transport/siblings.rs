@@ -27,9 +27,10 @@ const MAX_OUTPUT: usize = 4096;
 const FAR_TOO_MUCH: u64 = 256 * 1024;
 
 /// Reads one process: `c` is its line, `st` its state, `pp` its parent, `se` its
-/// session. A name may contain anything, so fields count from its last bracket.
+/// session. A name may contain anything, so fields count from its last bracket; one
+/// with a line break in it is passed over.
 const LOOK: &str = "look() { { read -r s < /proc/$1/stat; } 2>/dev/null || return 1; \
-    c=$s; set -- ${s##*) }; st=$1; pp=$2; se=$4; }; ";
+    c=$s; set -- ${s##*) }; st=$1; pp=$2; se=$4; [ -n \"$se\" ]; }; ";
 
 /// Whether another command's shell is a child of this connection's sshd. Where
 /// process 1 is hidden, others may be too, and nothing can be said; nor where

@@ -109,7 +109,7 @@ fn offences_in(path: &str, text: &str) -> Vec<String> {
         }
     }
     // Through either of these, crates and layers come in unseen.
-    offend(source.path("extern"), "no `extern`: crates are named where they are used");
+    offend(source.extern_crates(), "no `extern crate`: crates are named where they are used");
     let everything = source.paths().into_iter().filter(|(path, _)| path == "crate::*");
     offend(everything.map(|(_, line)| line).collect(), "name what is used of the crate");
     if path.starts_with("src/transport/") {

@@ -84,10 +84,17 @@ impl Journey {
     /// The failure of the journey: the jump host's where it was lost, and otherwise
     /// what its end says.
     pub(super) fn blame(&self, failure: Failure) -> Failure {
-        use ErrorCode::{AuthFailed, AuthTimeout, BannerTimeout, ConnectFailed, HandshakeFailed};
+        use ErrorCode::{
+            AuthFailed, AuthTimeout, BannerTimeout, ConnectFailed, ConnectionLost, HandshakeFailed,
+        };
         let may_follow = matches!(
             failure.code,
-            ConnectFailed | BannerTimeout | HandshakeFailed | AuthFailed | AuthTimeout
+            ConnectFailed
+                | ConnectionLost
+                | BannerTimeout
+                | HandshakeFailed
+                | AuthFailed
+                | AuthTimeout
         );
         match self.fault() {
             Some((bastion, fault)) if may_follow => bastion.was_lost(fault),

@@ -49,6 +49,15 @@ impl Source {
         self.words().filter(|(_, word)| *word == name).map(|(at, _)| self.line(at)).collect()
     }
 
+    /// The numbers of the lines with `extern crate`.
+    pub(super) fn extern_crates(&self) -> Vec<usize> {
+        let is_crate = |at: usize, word: &str| {
+            word == "extern" && self.code[at + word.len()..].trim_start().starts_with("crate ")
+        };
+        let words = self.words().filter(|(at, word)| is_crate(*at, word));
+        words.map(|(at, _)| self.line(at)).collect()
+    }
+
     /// The numbers of the lines with this path, such as `std::thread`, or with one that
     /// has it in it; groups are taken apart.
     pub(super) fn path(&self, path: &str) -> Vec<usize> {

@@ -112,8 +112,10 @@ fn passwords_of_every_character_are_accepted() {
 fn a_wrong_password_is_tried_once() {
     let lab = Lab::get();
     let user = lab.add_user("once", UserOptions::default().sudo(Sudo::Password));
-    // Where there is a terminal sudo may ask there, so that is what is read.
+    // Where there is a terminal sudo may ask there, so that is what is read. Under the
+    // name of sudo, a program with children would pass for one that runs the command.
     let script = "#!/bin/sh\n\
+        printf once > /proc/$$/comm\n\
         if [ -t 2 ]; then exec </dev/tty; fi\n\
         while IFS= read -r line; do echo \"$line\" >> $HOME/typed; echo \"$line\"; done |\n\
         /usr/bin/sudo -S \"$@\"\n";
