@@ -176,8 +176,10 @@ impl Checked {
             if !path.is_dir() {
                 files.push(path);
             } else if crate::load::holds_playbooks(sources, &path) {
-                let within = ["*.yml", "*.yaml", "*.json"].map(|glob| path.join(glob));
-                let within = within.iter().flat_map(|glob| glob::glob(&glob.to_string_lossy()));
+                // Its own name is no pattern.
+                let name = glob::Pattern::escape(&path.to_string_lossy());
+                let within = ["yml", "yaml", "json"].map(|ending| format!("{name}/*.{ending}"));
+                let within = within.iter().flat_map(|pattern| glob::glob(pattern));
                 let mut within: Vec<PathBuf> = within.flat_map(|found| found.flatten()).collect();
                 within.sort();
                 files.extend(within);

@@ -159,7 +159,7 @@ pub(super) fn masked_result(redactor: &Redactor, mut result: CommandResult) -> C
     let output = masked_output(redactor, std::mem::take(&mut result.output), &result);
     let error = masked_output(redactor, std::mem::take(&mut result.error), &result);
     CommandResult {
-        item: result.item.map(|item| masked_value(redactor, item)),
+        item: result.item.map(|item| redactor.mask_value(item)),
         command: mask(result.command),
         output,
         error,
@@ -195,25 +195,6 @@ pub(super) fn masked(redactor: &Redactor, text: String) -> String {
         Cow::Owned(masked) => Some(masked),
     };
     masked.unwrap_or(text)
-}
-
-fn masked_value(redactor: &Redactor, value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(masked(redactor, text)),
-        Value::Array(items) => items.into_iter().map(|item| masked_value(redactor, item)).collect(),
-        Value::Object(fields) => Value::Object(
-            fields
-                .into_iter()
-                .map(|(key, value)| (masked(redactor, key), masked_value(redactor, value)))
-                .collect(),
-        ),
-        // A number may be a secret too: a PIN that YAML read as an integer.
-        Value::Number(number) => match redactor.mask(&number.to_string()) {
-            Cow::Borrowed(_) => Value::Number(number),
-            Cow::Owned(masked) => Value::String(masked),
-        },
-        plain @ (Value::Null | Value::Bool(_)) => plain,
-    }
 }
 
 /// A stream as text, and whether bytes had to be replaced.
@@ -315,7 +296,7 @@ mod tests {
         let redactor = Redactor::new([&crate::secret::Secret::new("98765")]);
         let item = json!({"user": "x98765", "pins": [98765, 1], "98765": null});
         assert_eq!(
-            masked_value(&redactor, item),
+            redactor.mask_value(item),
             json!({"user": "x***", "pins": ["***", 1], "***": null})
         );
     }

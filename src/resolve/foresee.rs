@@ -59,6 +59,8 @@ struct Walk<'w, 't> {
     macros: HashMap<&'t str, &'w Macro<'t>>,
     /// The macros being walked through.
     within: Vec<&'t str>,
+    /// How many conditions around here are not decided yet.
+    undecided: usize,
     problems: Vec<Problem>,
 }
 
@@ -70,6 +72,7 @@ impl<'w, 't> Walk<'w, 't> {
             locals: vec![HashMap::new()],
             macros: HashMap::new(),
             within: Vec::new(),
+            undecided: 0,
             problems: Vec::new(),
         }
     }
@@ -91,6 +94,18 @@ impl<'w, 't> Walk<'w, 't> {
             Expr::List(it) => it.items.iter().for_each(|item| self.bind(item, Shape::Any)),
             Expr::Tuple(it) => it.items.iter().for_each(|item| self.bind(item, Shape::Any)),
             _ => {}
+        }
+    }
+
+    /// What is known of a value for as long as a template's own name stands for it. A
+    /// name may be given another value in a branch or, in a namespace, anywhere; what
+    /// a result will look like is worth the look, and what is known is looked at where
+    /// the template is rendered.
+    fn lasting(&mut self, expr: &'w Expr<'t>) -> Shape {
+        match self.value(expr) {
+            Shape::Known(_) => Shape::Any,
+            _ if self.undecided > 0 => Shape::Any,
+            shape => shape,
         }
     }
 
@@ -117,19 +132,21 @@ impl<'w, 't> Walk<'w, 't> {
                 Some(true) => self.body(&it.true_body),
                 Some(false) => self.body(&it.false_body),
                 None => {
+                    self.undecided += 1;
                     self.body(&it.true_body);
                     self.body(&it.false_body);
+                    self.undecided -= 1;
                 }
             },
             Stmt::WithBlock(it) => self.scoped(|walk| {
                 for (target, expr) in &it.assignments {
-                    let shape = walk.value(expr);
+                    let shape = walk.lasting(expr);
                     walk.bind(target, shape);
                 }
                 walk.body(&it.body);
             }),
             Stmt::Set(it) => {
-                let shape = self.value(&it.expr);
+                let shape = self.lasting(&it.expr);
                 self.bind(&it.target, shape);
             }
             Stmt::SetBlock(it) => {

@@ -12,6 +12,7 @@ use super::forms::encoded_forms;
 use super::{MASK, SHORTEST_MASKED_ANYWHERE, Secret};
 
 mod cut;
+mod json;
 mod wrapped;
 
 /// Masks the secrets of a run in any text, in their plain, shell-quoted, JSON, base64,

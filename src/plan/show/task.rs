@@ -112,21 +112,10 @@ pub(super) fn json(lane: &Lane, place: usize, registers: &Registers, redactor: &
 /// Masks every text of a request.
 fn mask(request: &mut Request, redactor: &Redactor) {
     let keys = std::mem::take(&mut request.keys);
-    if let Value::Object(keys) = mask_value(Value::Object(keys), redactor) {
+    if let Value::Object(keys) = redactor.mask_value(Value::Object(keys)) {
         request.keys = keys;
     }
     for text in [&mut request.local_path, &mut request.when].into_iter().flatten() {
         *text = redactor.mask(text).into_owned();
-    }
-}
-
-fn mask_value(value: Value, redactor: &Redactor) -> Value {
-    match value {
-        Value::String(text) => Value::String(redactor.mask(&text).into_owned()),
-        Value::Array(items) => items.into_iter().map(|item| mask_value(item, redactor)).collect(),
-        Value::Object(map) => {
-            map.into_iter().map(|(key, value)| (key, mask_value(value, redactor))).collect()
-        }
-        other => other,
     }
 }

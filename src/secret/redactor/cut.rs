@@ -16,15 +16,23 @@ impl Redactor {
     /// secret at the end is masked too.
     #[must_use]
     pub fn mask_before_cut<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let masked = self.mask(text);
-        let whole = masked.trim_end_matches(BROKEN);
+        let whole = text.trim_end_matches(BROKEN);
         let parts = |form: &str| {
             let ends = form.char_indices().map(|(at, _)| at).filter(|at| *at >= SHORTEST_PART);
             ends.rev().find(|end| whole.ends_with(&form[..*end])).unwrap_or(0)
         };
         match self.longest(parts) {
-            0 => masked,
-            len => Cow::Owned(format!("{}{MASK}", &whole[..whole.len() - len])),
+            0 => self.mask(text),
+            len => {
+                let mut start = whole.len() - len;
+                // A whole secret may reach into the part.
+                for found in self.read().find_wrapped(whole).iter().rev() {
+                    if found.start < start && start < found.end {
+                        start = found.start;
+                    }
+                }
+                Cow::Owned(format!("{}{MASK}", self.mask(&whole[..start])))
+            }
         }
     }
 
@@ -32,16 +40,23 @@ impl Redactor {
     /// secret at the beginning is masked too.
     #[must_use]
     pub fn mask_after_cut<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let masked = self.mask(text);
-        let whole = masked.trim_start_matches(BROKEN);
+        let whole = text.trim_start_matches(BROKEN);
         let parts = |form: &str| {
             let starts = form.char_indices().map(|(at, _)| at).skip(1);
             let mut parts = starts.filter(|at| form.len() - at >= SHORTEST_PART);
             parts.find(|at| whole.starts_with(&form[*at..])).map_or(0, |at| form.len() - at)
         };
         match self.longest(parts) {
-            0 => masked,
-            len => Cow::Owned(format!("{MASK}{}", &whole[len..])),
+            0 => self.mask(text),
+            len => {
+                let mut end = len;
+                for found in &self.read().find_wrapped(whole) {
+                    if found.start < end && end < found.end {
+                        end = found.end;
+                    }
+                }
+                Cow::Owned(format!("{MASK}{}", self.mask(&whole[end..])))
+            }
         }
     }
 
@@ -77,6 +92,14 @@ mod tests {
         ] {
             assert_eq!(redactor.mask_after_cut(text), shown);
         }
+        // A shorter secret is the beginning of the longer one, or its end.
+        let redactor = Redactor::new([
+            &Secret::new("hunter2"),
+            &Secret::new("hunter2-long"),
+            &Secret::new("-long"),
+        ]);
+        assert_eq!(redactor.mask_before_cut("a hunter2-lo"), "a ***");
+        assert_eq!(redactor.mask_after_cut("er2-long b"), "*** b");
         assert!(matches!(Redactor::default().mask_before_cut("abc"), Cow::Borrowed("abc")));
     }
 }
