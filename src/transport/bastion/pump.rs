@@ -10,7 +10,7 @@ use rustix::event::PollFlags;
 use super::request::{Opened, Request};
 use super::tunnel::{Call, Step, Tunnel};
 use super::{Bastion, Route};
-use crate::transport::link::{Link, Stop, would_block};
+use crate::transport::link::{Link, Stop, received, would_block};
 
 mod rest;
 
@@ -102,16 +102,18 @@ impl<'p> Pump<'p> {
                 break Reason::RunEnded;
             }
             // What one tunnel reads may bring data for those before it, so only
-            // a pass in which nothing moved allows a sleep.
+            // a pass in which nothing moved and nothing came in allows a sleep.
+            let before = received();
             let passed = self.pass();
+            let came_in = received() != before;
             // Whatever keeps this session from going on, others may help out.
             if self.opening.is_some() {
                 self.bastion.relieve();
             }
             match passed {
-                Ok(true) => continue,
-                Ok(false) if self.is_stuck() && self.bastion.is_wanted() => break Reason::MadeRoom,
-                Ok(false) => {}
+                Ok(moved) if moved || came_in => continue,
+                Ok(_) if self.is_stuck() && self.bastion.is_wanted() => break Reason::MadeRoom,
+                Ok(_) => {}
                 Err(reason) => break self.lost(reason),
             }
             if let Err(reason) = self.sleep() {

@@ -108,6 +108,11 @@ pub(super) fn has_read(read: Result<usize, Errno>) {
     });
 }
 
+/// How many bytes libssh2 has taken in on this thread since it last began to count.
+pub(in crate::transport) fn received() -> u64 {
+    CALL.try_with(|call| call.received.get()).unwrap_or_default()
+}
+
 /// Takes note of a server's last words.
 pub(super) fn has_heard(farewell: Farewell) {
     let _ = CALL.try_with(|call| *call.farewell.borrow_mut() = Some(farewell));
