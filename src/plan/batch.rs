@@ -2,19 +2,17 @@
 
 use std::sync::Arc;
 
-use minijinja::value::{Value, ValueKind};
-
 use super::Planner;
 use super::model::{FailureLimit, Pace};
+use super::whole::each;
 use crate::diagnostic::Problem;
 use crate::load::batch::{BatchSize, Percentage};
-use crate::load::decode::{At, Templated};
+use crate::load::decode::At;
 use crate::load::layer::Layer;
 use crate::load::playbook::RawPlay;
 use crate::resolve::frame::Frame;
 use crate::resolve::render::Miss;
 use crate::resolve::scope::Scope;
-use crate::resolve::{FromValue as _, ResolveError, describe};
 
 const ADVICE: &str =
     "this is the same for all hosts of a play: it sees the play's `vars` and `-e NAME=…`";
@@ -39,7 +37,7 @@ impl Planner {
         };
         let mut sizes: Vec<BatchSize> = Vec::new();
         for at in raw.serial.iter().flat_map(At::each) {
-            match self::sizes(&frame, &at) {
+            match each(&frame, &at, "`serial`") {
                 Ok(found) => sizes.extend(found),
                 Err(miss) => note(miss),
             }
@@ -62,24 +60,6 @@ impl Planner {
         let batches = (!sizes.is_empty()).then(|| batches(&sizes, count));
         Pace { batches, limit }
     }
-}
-
-/// A size, or those of a template that gives a list.
-fn sizes(frame: &Arc<Frame>, at: &At<Templated<BatchSize>>) -> Result<Vec<BatchSize>, Miss> {
-    let what = "`serial`";
-    let Templated::Template(text) = &at.value else { return Ok(vec![frame.value(at, what)?]) };
-    let value = frame.evaluate(text, at.span)?;
-    let (ValueKind::Seq | ValueKind::Iterable, Ok(items)) = (value.kind(), value.try_iter()) else {
-        return Ok(vec![frame.value(at, what)?]);
-    };
-    let size = |item: Value| {
-        BatchSize::from_value(&item).ok_or_else(|| {
-            let (what, expected) = (format!("an item of {what}"), BatchSize::EXPECTED.to_owned());
-            let error = ResolveError::TemplateType { what, expected, found: describe(&item) };
-            Problem::new(error, at.span).into()
-        })
-    };
-    items.map(size).collect()
 }
 
 /// Cuts `count` hosts into batches; the last size repeats.

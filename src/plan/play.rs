@@ -13,7 +13,7 @@ use super::model::{Lane, Notify, PlannedPlay, PlannedTask, Role, TaskBody, TaskH
 use super::name::written_name;
 use super::outline::{Outline, Written};
 use super::task::{Expansion, HostBase, HostTask};
-use super::whole::patterns;
+use super::whole::each;
 use super::{Planner, action};
 use crate::diagnostic::Problem;
 use crate::event::HostName;
@@ -103,7 +103,7 @@ impl Planner {
         let mut parts: Vec<(String, Option<Span>)> = Vec::new();
         let before = problems.len();
         for part in at.each() {
-            match patterns(&frame, &part) {
+            match each(&frame, &part, "`hosts`") {
                 Ok(texts) => parts.extend(texts.into_iter().map(|text| (text, part.span))),
                 Err(Miss::Problems(found)) => problems.extend(found),
                 Err(Miss::Pending(_)) => {}

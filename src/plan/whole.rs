@@ -1,5 +1,5 @@
-//! What holds for all hosts of a play, and so sees no host: flags of tasks, and the
-//! texts of `hosts`.
+//! What holds for all hosts of a play, and so sees no host: flags of tasks, and lists
+//! that a template may give as a whole.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::load::layer::Layer;
 use crate::resolve::frame::Frame;
 use crate::resolve::render::Miss;
 use crate::resolve::scope::Scope;
-use crate::resolve::{FromValue as _, ResolveError, describe};
+use crate::resolve::{FromValue, ResolveError, describe};
 
 const ADVICE: &str = "this is the same for all hosts of a play: it sees the `vars` of the play and of the task, and `-e NAME=…`";
 
@@ -43,23 +43,23 @@ impl Planner {
     }
 }
 
-/// A pattern of `hosts`, or those of a template that gives a list.
-pub(super) fn patterns(
+/// A value, or those of a template that gives a list. `what` names them in errors.
+pub(super) fn each<T: FromValue + Clone>(
     frame: &Arc<Frame>,
-    at: &At<Templated<String>>,
-) -> Result<Vec<String>, Miss> {
-    let what = "`hosts`";
+    at: &At<Templated<T>>,
+    what: &str,
+) -> Result<Vec<T>, Miss> {
     let Templated::Template(text) = &at.value else { return Ok(vec![frame.value(at, what)?]) };
     let value = frame.evaluate(text, at.span)?;
     let (ValueKind::Seq | ValueKind::Iterable, Ok(items)) = (value.kind(), value.try_iter()) else {
         return Ok(vec![frame.value(at, what)?]);
     };
-    let pattern = |item: Value| {
-        String::from_value(&item).ok_or_else(|| {
-            let (what, expected) = (format!("an item of {what}"), String::EXPECTED.to_owned());
+    let one = |item: Value| {
+        T::from_value(&item).ok_or_else(|| {
+            let (what, expected) = (format!("an item of {what}"), T::EXPECTED.to_owned());
             let error = ResolveError::TemplateType { what, expected, found: describe(&item) };
             Problem::new(error, at.span).into()
         })
     };
-    items.map(pattern).collect()
+    items.map(one).collect()
 }
