@@ -68,7 +68,8 @@ impl Bench {
                 "verify": verify,
             },
         });
-        let path = self.here("request.json");
+        // The commands of a round are all made before the first of them runs.
+        let path = self.here(&format!("request-{verify}.json"));
         fs::write(&path, request.to_string()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_sshoal"));
         command.arg("request").arg(path).arg("--known-hosts").arg(self.here("known_hosts"));
