@@ -155,6 +155,27 @@ fn a_flood_in_the_place_of_a_commands_output_is_given_up() {
 }
 
 #[test]
+fn a_jump_host_that_floods_is_given_up() {
+    for (when, most) in [(When::AtTunnel, 16), (When::InTunnel, 2 * 18)] {
+        for (kind, size) in [(IGNORE, 30_000), (UNKNOWN, 10), (UNKNOWN, 30_000)] {
+            let hostile = Hostile::start(when, Deed::Flood(kind, size));
+            let mut crowd = Crowd::new();
+            let jump = json!({
+                "proxy_host": hostile.address.ip().to_string(),
+                "proxy_port": hostile.address.port(), "proxy_password": PASSWORD, "timeout": 60,
+            });
+            crowd.add("hostile", "127.0.0.1", 9, jump, 60);
+            let (finished, memory) = crowd.run();
+            expect(&finished, "proxy_failed", "it sent more than 16 MiB and no answer", 50);
+            finished.expect_status(4);
+            let sent = hostile.sent.load(Ordering::Relaxed);
+            assert!(sent < (most + 32) * MEGABYTE, "took {sent} bytes");
+            assert!(memory < MEMORY, "grew to {memory} bytes");
+        }
+    }
+}
+
+#[test]
 fn output_beyond_the_window_and_packets_without_meaning_hold_up_no_deadline() {
     for deed in [Deed::Overflow, Deed::Trickle] {
         let hostile = Hostile::start(When::AtCommand, deed);

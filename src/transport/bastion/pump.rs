@@ -12,7 +12,10 @@ use super::tunnel::{Call, Step, Tunnel};
 use super::{Bastion, Route};
 use crate::transport::link::{Link, Stop, received, would_block};
 
+mod budget;
 mod rest;
+
+use budget::Budget;
 
 /// Why most sessions are lost.
 const HUNG_UP: &str = "it closed the connection";
@@ -30,6 +33,9 @@ pub(super) struct Pump<'p> {
     /// The call that left bytes unsent, to be repeated before any other.
     unsent: Option<Unsent>,
     has_served: bool,
+    budget: Budget,
+    /// Whether the pass that is being made met an answer, or data for a tunnel.
+    was_of_use: bool,
 }
 
 /// Tells a tunnel from all others of its session, those included that are gone: what
@@ -87,6 +93,8 @@ impl<'p> Pump<'p> {
             opening: None,
             unsent: None,
             has_served: false,
+            budget: Budget::default(),
+            was_of_use: false,
         }
     }
 
@@ -104,14 +112,19 @@ impl<'p> Pump<'p> {
             // What one tunnel reads may bring data for those before it, so only
             // a pass in which nothing moved and nothing came in allows a sleep.
             let before = received();
+            self.was_of_use = false;
             let passed = self.pass();
-            let came_in = received() != before;
+            let came_in = received().saturating_sub(before);
+            let (tunnels, was_of_use) = (self.tunnels.len(), self.was_of_use);
+            if let Err(reason) = self.budget.spend(came_in, tunnels, was_of_use) {
+                break Reason::Lost(reason);
+            }
             // Whatever keeps this session from going on, others may help out.
             if self.opening.is_some() {
                 self.bastion.relieve();
             }
             match passed {
-                Ok(moved) if moved || came_in => continue,
+                Ok(moved) if moved || came_in > 0 => continue,
                 Ok(_) if self.is_stuck() && self.bastion.is_wanted() => break Reason::MadeRoom,
                 Ok(_) => {}
                 Err(reason) => break self.lost(reason),
@@ -180,6 +193,7 @@ impl<'p> Pump<'p> {
                 if self.has_unsent_bytes() {
                     self.unsent = Some(Unsent::Tunnel(id, call));
                 }
+                self.was_of_use |= call == Call::Read && step == Step::Moved;
                 Ok(step == Step::Moved)
             }
             Step::Broken => match ssh2::Error::last_session_error(self.link.session()) {
@@ -216,6 +230,7 @@ impl<'p> Pump<'p> {
         match self.link.session().channel_direct_tcpip(host, *port, None) {
             Ok(channel) => {
                 self.has_served = true;
+                self.was_of_use = true;
                 if let Some(Opening { request, ours, theirs }) = self.opening.take() {
                     let mut tunnel = Tunnel::new(channel, ours);
                     let (socket, route) = (theirs.into(), Arc::clone(self.route));
@@ -242,6 +257,7 @@ impl<'p> Pump<'p> {
                     }
                     // The jump host works, even if it does not want this.
                     self.has_served = true;
+                    self.was_of_use = true;
                     Ok(true)
                 }
                 Stop::Lost(reason) => Err(reason),

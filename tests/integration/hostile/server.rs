@@ -44,6 +44,10 @@ pub(super) enum When {
     AtPassword,
     /// In the place of its answer to a command.
     AtCommand,
+    /// As a jump host, in the place of a tunnel.
+    AtTunnel,
+    /// As a jump host, in the place of what the target says.
+    InTunnel,
 }
 
 /// What it does from then on.
@@ -140,12 +144,19 @@ impl Peer {
                 }
                 50 if contains(&packet, b"password") => vec![52],
                 50 => [vec![51], text(b"password"), vec![0]].concat(),
+                90 if when == When::AtTunnel => return self.misbehave(deed, counter),
                 // Every channel is opened: the first is the client's 0 and ours.
                 90 => {
                     let length = u32::from_be_bytes(packet[1..5].try_into().unwrap()) as usize;
                     let theirs = &packet[5 + length..9 + length];
                     let window = 0x0020_0000_u32.to_be_bytes();
-                    [&[91], theirs, theirs, &window, &0x8000_u32.to_be_bytes()].concat()
+                    let answer =
+                        [&[91], theirs, theirs, &window, &0x8000_u32.to_be_bytes()].concat();
+                    if when == When::InTunnel {
+                        self.send(&answer)?;
+                        return self.misbehave(deed, counter);
+                    }
+                    answer
                 }
                 98 if contains(&packet, b"exec") && when == When::AtCommand => {
                     self.send(&[99, 0, 0, 0, 0])?;
