@@ -6,13 +6,15 @@
 //! It must be quiet: where something may be right, nothing is said.
 
 mod expression;
+mod locals;
 mod parts;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use minijinja::machinery::ast::{Expr, ForLoop, Macro, Stmt};
+use minijinja::machinery::ast::{ForLoop, Macro, Stmt};
 
+use self::locals::Local;
 use super::fault::Rendering;
 use super::frame::Frame;
 use super::render::bare;
@@ -55,12 +57,14 @@ struct Walk<'w, 't> {
     frame: &'w Arc<Frame>,
     rendering: &'w Rendering<'w>,
     /// The names that the template itself gives, innermost last.
-    locals: Vec<HashMap<&'t str, Shape>>,
+    locals: Vec<HashMap<&'t str, Local>>,
     macros: HashMap<&'t str, &'w Macro<'t>>,
     /// The macros being walked through.
     within: Vec<&'t str>,
     /// How many conditions around here are not decided yet.
     undecided: usize,
+    /// How many loops are around here.
+    rounds: usize,
     problems: Vec<Problem>,
 }
 
@@ -73,39 +77,8 @@ impl<'w, 't> Walk<'w, 't> {
             macros: HashMap::new(),
             within: Vec::new(),
             undecided: 0,
+            rounds: 0,
             problems: Vec::new(),
-        }
-    }
-
-    fn local(&self, name: &str) -> Option<&Shape> {
-        self.locals.iter().rev().find_map(|names| names.get(name))
-    }
-
-    fn set(&mut self, name: &'t str, shape: Shape) {
-        if let Some(names) = self.locals.last_mut() {
-            names.insert(name, shape);
-        }
-    }
-
-    /// Gives names to a value, or to its parts.
-    fn bind(&mut self, target: &Expr<'t>, shape: Shape) {
-        match target {
-            Expr::Var(it) => self.set(it.id, shape),
-            Expr::List(it) => it.items.iter().for_each(|item| self.bind(item, Shape::Any)),
-            Expr::Tuple(it) => it.items.iter().for_each(|item| self.bind(item, Shape::Any)),
-            _ => {}
-        }
-    }
-
-    /// What is known of a value for as long as a template's own name stands for it. A
-    /// name may be given another value in a branch or, in a namespace, anywhere; what
-    /// a result will look like is worth the look, and what is known is looked at where
-    /// the template is rendered.
-    fn lasting(&mut self, expr: &'w Expr<'t>) -> Shape {
-        match self.value(expr) {
-            Shape::Known(_) => Shape::Any,
-            _ if self.undecided > 0 => Shape::Any,
-            shape => shape,
         }
     }
 
@@ -131,28 +104,24 @@ impl<'w, 't> Walk<'w, 't> {
             Stmt::IfCond(it) => match self.value(&it.expr).truth() {
                 Some(true) => self.body(&it.true_body),
                 Some(false) => self.body(&it.false_body),
-                None => {
-                    self.undecided += 1;
-                    self.body(&it.true_body);
-                    self.body(&it.false_body);
-                    self.undecided -= 1;
-                }
+                None => self.under(&it.expr, |walk| {
+                    walk.undecided += 1;
+                    walk.body(&it.true_body);
+                    walk.body(&it.false_body);
+                    walk.undecided -= 1;
+                }),
             },
             Stmt::WithBlock(it) => self.scoped(|walk| {
                 for (target, expr) in &it.assignments {
-                    let shape = walk.lasting(expr);
-                    walk.bind(target, shape);
+                    walk.assign(target, expr);
                 }
                 walk.body(&it.body);
             }),
-            Stmt::Set(it) => {
-                let shape = self.lasting(&it.expr);
-                self.bind(&it.target, shape);
-            }
+            Stmt::Set(it) => self.assign(&it.target, &it.expr),
             Stmt::SetBlock(it) => {
                 self.scoped(|walk| walk.body(&it.body));
                 it.filter.iter().for_each(|filter| drop(self.parts(filter, false)));
-                self.bind(&it.target, Shape::Text);
+                self.bind_text(&it.target);
             }
             Stmt::AutoEscape(it) => self.body(&it.body),
             Stmt::FilterBlock(it) => {
@@ -160,15 +129,15 @@ impl<'w, 't> Walk<'w, 't> {
                 self.parts(&it.filter, false);
             }
             Stmt::Block(it) => self.scoped(|walk| walk.body(&it.body)),
-            Stmt::Import(it) => self.bind(&it.name, Shape::Any),
+            Stmt::Import(it) => self.bind_vague(&it.name),
             Stmt::FromImport(it) => {
                 for (name, alias) in &it.names {
-                    self.bind(alias.as_ref().unwrap_or(name), Shape::Any);
+                    self.bind_vague(alias.as_ref().unwrap_or(name));
                 }
             }
             Stmt::Macro(it) => {
                 self.macros.insert(it.name, it);
-                self.set(it.name, Shape::Any);
+                self.set_vague(it.name);
             }
             Stmt::CallBlock(it) => {
                 self.call(&it.call);
@@ -184,19 +153,29 @@ impl<'w, 't> Walk<'w, 't> {
     fn for_loop(&mut self, it: &'w ForLoop<'t>) {
         let over = self.value(&it.iter);
         let has_some = over.has_some();
-        if has_some != Some(false) {
-            self.scoped(|walk| {
-                walk.set("loop", Shape::Any);
-                walk.bind(&it.target, over.each());
-                let holds = it.filter_expr.as_ref().map(|expr| walk.value(expr).truth());
-                if holds != Some(Some(false)) {
-                    walk.body(&it.body);
-                }
-            });
+        match has_some {
+            Some(true) => self.loop_body(it, &over),
+            Some(false) => {}
+            None => self.under(&it.iter, |walk| walk.loop_body(it, &over)),
         }
         if has_some != Some(true) || it.filter_expr.is_some() {
             self.body(&it.else_body);
         }
+    }
+
+    fn loop_body(&mut self, it: &'w ForLoop<'t>, over: &Shape) {
+        self.rounds += 1;
+        self.scoped(|walk| {
+            walk.set_vague("loop");
+            walk.bind_each(&it.target, &it.iter, over);
+            let Some(filter) = &it.filter_expr else { return walk.body(&it.body) };
+            match walk.value(filter).truth() {
+                Some(true) => walk.body(&it.body),
+                Some(false) => {}
+                None => walk.under(filter, |walk| walk.body(&it.body)),
+            }
+        });
+        self.rounds -= 1;
     }
 
     /// The body of a macro, with arguments that nothing is known of.
@@ -206,8 +185,8 @@ impl<'w, 't> Walk<'w, 't> {
         }
         self.within.push(it.name);
         self.scoped(|walk| {
-            walk.set("caller", Shape::Any);
-            it.args.iter().for_each(|arg| walk.bind(arg, Shape::Any));
+            walk.set_vague("caller");
+            it.args.iter().for_each(|arg| walk.bind_vague(arg));
             for default in &it.defaults {
                 walk.value(default);
             }

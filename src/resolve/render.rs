@@ -237,7 +237,11 @@ pub(super) enum Compiled<'env, 'source> {
 impl Compiled<'_, '_> {
     /// Renders it with what `frame` has.
     pub(super) fn render(&self, frame: &Arc<Frame>) -> Result<Value, Error> {
-        let context = Value::from_dyn_object(Arc::clone(frame));
+        self.render_with(Value::from_dyn_object(Arc::clone(frame)))
+    }
+
+    /// Renders it with what `context` has, which must be a frame or lead to one.
+    pub(super) fn render_with(&self, context: Value) -> Result<Value, Error> {
         match self {
             Self::Expression(expression) => expression.eval(context),
             Self::Template(template) => {

@@ -27,6 +27,8 @@ pub(super) enum Shape {
     Text,
     /// A number, true or false, or none.
     Plain,
+    /// Whether it counts as true, and no more.
+    Counts(bool),
     /// Nothing.
     Any,
 }
@@ -37,6 +39,7 @@ impl Shape {
         match self {
             Self::Known(value) => Some(value.is_true()),
             Self::Result | Self::Item => Some(true),
+            Self::Counts(truth) => Some(*truth),
             _ => None,
         }
     }
@@ -46,7 +49,7 @@ impl Shape {
         let may_miss = |shape: &Self| matches!(shape, Self::Undefined | Self::Perhaps);
         match std::mem::discriminant(&self) == std::mem::discriminant(&other) {
             false if may_miss(&self) || may_miss(&other) => Self::Perhaps,
-            true if !matches!(self, Self::Known(_)) => self,
+            true if !matches!(self, Self::Known(_) | Self::Counts(_)) => self,
             _ => Self::Any,
         }
     }
@@ -70,7 +73,9 @@ impl Shape {
                 None => format!("`{shown}` is a text, which has no parts"),
             }),
             Self::Plain => parts("a number, true or false, or nothing"),
-            Self::Known(_) | Self::Undefined | Self::Perhaps | Self::Any => Ok(Self::Any),
+            Self::Known(_) | Self::Undefined | Self::Perhaps | Self::Counts(_) | Self::Any => {
+                Ok(Self::Any)
+            }
         }
     }
 

@@ -70,6 +70,9 @@ fn piece() -> BoxedStrategy<String> {
         (value(), value())
             .prop_map(|(a, b)| format!("{{% with x = {a} %}}{{{{ {b} }}}}{{% endwith %}}")),
         value().prop_map(|a| format!("{{% set x = {a} %}}")),
+        (value(), prop::sample::select(vec!["x", "y", "x == 't'", "x != y", "y == 80"])).prop_map(
+            |(a, c)| format!("{{% set y = {a} %}}{{{{ r.output if {c} else nowhere }}}}")
+        ),
     ]
     .boxed()
 }

@@ -92,6 +92,26 @@ fn what_will_fail_is_an_error_even_where_a_result_is_waited_for() {
             "there is no function `lookup`",
         ),
         ("- command: x\n  register: own\n  until: own.stdout is defined", "can never hold"),
+        (
+            "- command: \"{% set m = 'x' %}{% if m == 'x' and r.ok %}{{ nowhere }}{% endif %}\"",
+            "undefined variable `nowhere`",
+        ),
+        (
+            "- command: \"{% set m = r.output or 'x' %}{% if m == 'x' %}{{ nowhere }}{% endif %}\"",
+            "undefined variable `nowhere`",
+        ),
+        (
+            "- command: \"{% for a in r.results %}{% if a.ok %}{{ nowhere }}{% endif %}{% endfor %}\"",
+            "undefined variable `nowhere`",
+        ),
+        (
+            "- command: \"{% for a in r.output | lines %}{% if a %}{{ nowhere }}{% endif %}{% endfor %}\"",
+            "undefined variable `nowhere`",
+        ),
+        (
+            "- command: \"{% with m = {'x': 1} %}{{ r.output }}{{ m.y }}{% endwith %}\"",
+            "undefined variable `m.y`",
+        ),
         ("- command: \"{{ r.output | nofilter }}\"", "there is no filter `nofilter`"),
         ("- command: x\n  when: r.output is notest", "there is no test `notest`"),
         ("- command: x\n  when: r.ok and nowhere", "undefined variable `nowhere`"),
@@ -187,6 +207,21 @@ fn what_may_be_fine_is_no_error() {
         "- command: \"{{ r is defined }}{{ r is mapping }}\"",
         "- command: \"{{ hostvars[inventory_hostname].only_here | default(0) }}{{ r.ok }}\"",
         "- command: \"{{ env('NOWHERE', 'x') }}{{ r.ok }}\"",
+        "- command: \"{{ (r.output or {'y': 1}).y }}\"",
+        // What the template's own names stand for decides.
+        "- command: \"{% set m = nowhere.a | default('') %}{% if m == 'x' %}{{ nowhere.a.b }}{% endif %}{{ r.output }}\"",
+        "- command: \"{% set m = 'y' %}{{ r.output if m == 'y' else nowhere }}{{ m == 'x' and nowhere }}\"",
+        "- command: \"{% set xs = nowhere | default([]) %}{% for x in xs %}{{ nowhere }}{% endfor %}{{ r.output }}\"",
+        "- command: \"{% with m = 1, n = 2 %}{% if m > n %}{{ nowhere }}{% endif %}{% endwith %}{{ r.output }}\"",
+        "- command: \"{% for x in [1, 2] %}{% if x == 3 %}{{ nowhere }}{% endif %}{% endfor %}{{ r.output }}\"",
+        "- command: \"{% for x in [1, 2] %}{% set y = x %}{{ nowhere if y == 3 }}{{ y == 3 and nowhere }}{% endfor %}{{ r.output }}\"",
+        "- command: \"{% for k, v in {'a': 1} | items %}{% if v == 3 %}{{ nowhere }}{% endif %}{% endfor %}{{ r.output }}\"",
+        "- command: \"{% for x in [1] %}{% if not loop.last %}{{ nowhere }}{% endif %}{% endfor %}{{ r.output }}\"",
+        "- command: \"{% for x in [1] if x > 1 %}{{ nowhere }}{% endfor %}{{ r.output }}\"",
+        "- command: \"{% if r.ok %}{% set m = 'x' %}{% else %}{% set m = 'y' %}{% endif %}{% if m == 'z' %}{{ nowhere }}{% endif %}\"",
+        "- command: \"{% macro f(a) %}{% if a %}{{ nowhere }}{% endif %}{% endmacro %}{{ f('') }}{{ r.output }}\"",
+        "- command: \"{% set ns = namespace(m='x') %}{% for x in [1] %}{% set ns.m = 'y' %}{% endfor %}{% if ns.m == 'x' %}{{ nowhere }}{% endif %}{{ r.output }}\"",
+        "- command: \"{% set m = 'x' %}{% macro f() %}{% if m == 'z' %}{{ nowhere }}{% endif %}{% endmacro %}{{ f() }}{{ r.output }}\"",
     ] {
         let planned = behind(rest);
         assert!(planned.is_ok(), "{rest}\n{:#?}", planned.unwrap_err());

@@ -11,7 +11,7 @@ use crate::resolve::fault::Rendering;
 use crate::resolve::render::Compiled;
 use crate::resolve::shape::Shape;
 use crate::resolve::soften::{is_default, is_question};
-use crate::resolve::syntax::{any, argument, range, spelled};
+use crate::resolve::syntax::{argument, range, spelled};
 
 /// Whether the test gives an answer for what is not there, too.
 fn asks_for_type(test: &str) -> bool {
@@ -28,7 +28,7 @@ enum Evaluated {
     /// It is not there, and this says so.
     Undefined(Problem),
     Wrong(Problem),
-    /// It waits for something, or takes names of the template's own.
+    /// It waits for something, or takes a name of the template's own that is not known.
     Unknown,
 }
 
@@ -60,13 +60,7 @@ impl<'w, 't> Walk<'w, 't> {
     }
 
     fn evaluated(&self, expr: &Expr<'t>) -> Evaluated {
-        let is_own = |expr: &Expr<'t>| match expr {
-            Expr::Var(it) => self.local(it.id).is_some(),
-            _ => false,
-        };
-        if any(expr, &is_own) {
-            return Evaluated::Unknown;
-        }
+        let Some(sight) = self.sight(expr) else { return Evaluated::Unknown };
         let frame = self.frame;
         let text = spelled(expr);
         let rendering = Rendering::new(&text, &text, None, true);
@@ -76,7 +70,7 @@ impl<'w, 't> Walk<'w, 't> {
         };
         let file = self.rendering.span.map(|span| span.file);
         let compiled = Compiled::Expression(expression);
-        let result = frame.within(file, || compiled.render(frame));
+        let result = frame.within(file, || compiled.render_with(sight));
         let missing = frame.take_missing();
         let place = frame.place(Some(range(expr)), self.rendering);
         let undefined = || {
@@ -146,10 +140,16 @@ impl<'w, 't> Walk<'w, 't> {
             }
             Expr::IfExpr(it) => {
                 let truth = self.value(&it.test_expr).truth();
-                let yes = (truth != Some(false)).then(|| self.look(&it.true_expr, may_miss));
-                let other = it.false_expr.as_ref().filter(|_| truth != Some(true));
-                let no = other.map(|expr| self.look(expr, may_miss));
-                match (yes, no) {
+                let branches = |walk: &mut Self| {
+                    let yes = (truth != Some(false)).then(|| walk.look(&it.true_expr, may_miss));
+                    let other = it.false_expr.as_ref().filter(|_| truth != Some(true));
+                    (yes, other.map(|expr| walk.look(expr, may_miss)))
+                };
+                let branches = match truth {
+                    None => self.under(&it.test_expr, branches),
+                    Some(_) => branches(self),
+                };
+                match branches {
                     (Some(yes), Some(no)) => yes.or(no),
                     // Without `else` there is nothing when it does not hold.
                     (Some(yes), None) if may_miss && truth.is_none() => yes.or(Shape::Undefined),
@@ -163,7 +163,7 @@ impl<'w, 't> Walk<'w, 't> {
                 let inner = self.look(&it.expr, is_question(it.name) || asks_for_type(it.name));
                 self.arguments(&it.args);
                 match inner {
-                    Shape::Any | Shape::Perhaps => Shape::Plain,
+                    Shape::Any | Shape::Perhaps | Shape::Counts(_) => Shape::Plain,
                     inner if is_question(it.name) => {
                         let is_there = !matches!(inner, Shape::Undefined);
                         Shape::Known(Value::from(is_there == (it.name == "defined")))
@@ -224,10 +224,10 @@ impl<'w, 't> Walk<'w, 't> {
         match left.truth() {
             Some(truth) if truth != is_and => left,
             Some(_) => self.look(&it.right, may_miss),
-            None => match self.look(&it.right, may_miss) {
+            None => match self.under(&it.left, |walk| walk.look(&it.right, may_miss)) {
                 Shape::Undefined | Shape::Perhaps => Shape::Perhaps,
                 right => match right.truth() {
-                    Some(truth) if truth != is_and => Shape::Known(Value::from(truth)),
+                    Some(truth) if truth != is_and => Shape::Counts(truth),
                     _ => Shape::Any,
                 },
             },

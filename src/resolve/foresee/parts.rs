@@ -103,7 +103,9 @@ impl<'w, 't> Walk<'w, 't> {
             }
             Shape::Results if name == "count" => Some(Shape::Plain),
             Shape::Result | Shape::Item | Shape::Results | Shape::Plain => None,
-            Shape::Known(_) | Shape::Undefined | Shape::Perhaps | Shape::Any => Some(Shape::Any),
+            Shape::Known(_) | Shape::Undefined | Shape::Perhaps | Shape::Counts(_) | Shape::Any => {
+                Some(Shape::Any)
+            }
         };
         if let Some(known) = known {
             return known;
