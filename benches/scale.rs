@@ -96,8 +96,11 @@ impl Project {
                     false => writeln!(inventory, "{name} ansible_host={address} rack={rack}"),
                 };
             }
-            let vars =
-                format!("service: app{group}\nport: {}\nowner: team{}\n", 8000 + group, group % 7);
+            let vars = format!(
+                "service: app{group}\nservice_port: {}\nowner: team{}\n",
+                8000 + group,
+                group % 7
+            );
             project.write(&format!("group_vars/group{group:02}.yml"), &vars);
         }
         project.write(form, &inventory);
@@ -107,7 +110,7 @@ impl Project {
         for task in 0..TASKS {
             let _ = writeln!(
                 playbook,
-                "    - name: task {task} on {{{{ inventory_hostname }}}}\n      command: deploy --service {{{{ service }}}} --port {{{{ port + {task} }}}} --release {{{{ release }}}} --rack {{{{ rack }}}}\n      when: region == 'eu'"
+                "    - name: task {task} on {{{{ inventory_hostname }}}}\n      command: deploy --service {{{{ service }}}} --port {{{{ service_port + {task} }}}} --release {{{{ release }}}} --rack {{{{ rack }}}}\n      when: region == 'eu'"
             );
         }
         project.write("site.yml", &playbook);

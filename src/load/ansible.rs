@@ -1,5 +1,15 @@
 //! What Ansible's keys are called here, for those who come from there.
 
+use super::node::Map;
+
+/// What to write in place of a command with the arguments of Ansible's module.
+pub(super) const AS_TEXT: &str = "write the command as a text: `command: uptime`; `chdir` is `driver_args: { working_directory: … }`, `creates` and `removes` stand on the task itself";
+
+/// Whether a mapping is what Ansible's `command` and `shell` take.
+pub(super) fn is_module(map: &Map) -> bool {
+    map.contains_key("cmd") || map.contains_key("argv")
+}
+
 /// Where a key of Ansible's stands (empty: anywhere), and what to write in its place.
 pub(super) fn instead_of(key: &str) -> Option<(&'static str, &'static str)> {
     let task = |instead| Some(("a task", instead));

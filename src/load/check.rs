@@ -13,7 +13,7 @@ use crate::transfer::TRANSFER_COMMAND;
 /// Reports what is wrong with a play and its tasks.
 pub(super) fn play(play: &At<RawPlay>, decoder: &mut Decoder) {
     if let Some(import) = &play.value.import_playbook {
-        let empty = RawPlay { has_unknown: play.value.has_unknown, ..RawPlay::default() };
+        let empty = RawPlay { is_incomplete: play.value.is_incomplete, ..RawPlay::default() };
         let rest = RawPlay {
             name: None,
             tags: None,
@@ -31,7 +31,7 @@ pub(super) fn play(play: &At<RawPlay>, decoder: &mut Decoder) {
         return;
     }
     // A key that nothing knows may be the missing one, mistyped.
-    if play.value.hosts.is_none() && !play.value.has_unknown {
+    if play.value.hosts.is_none() && !play.value.is_incomplete {
         let error = LoadError::MissingKey {
             key: "hosts".to_owned(),
             within: "a play".to_owned(),
@@ -67,10 +67,10 @@ pub(super) fn request(request: &At<RawTask>, decoder: &mut Decoder) {
         help: help.to_owned(),
     };
     match &raw.connection_args {
-        None if !raw.has_unknown => {
+        None if !raw.is_incomplete => {
             decoder.report(missing("connection_args", "a request"), request.span);
         }
-        Some(at) if at.value.host.is_none() && !at.value.has_unknown => {
+        Some(at) if at.value.host.is_none() && !at.value.is_incomplete => {
             decoder.report(missing("host", "`connection_args`"), at.key);
         }
         _ => {}
@@ -97,7 +97,7 @@ pub(super) fn request(request: &At<RawTask>, decoder: &mut Decoder) {
 pub(super) fn task(task: &At<RawTask>, decoder: &mut Decoder) {
     let raw = &task.value;
     if let Some(import) = &raw.import_tasks {
-        let empty = RawTask { has_unknown: raw.has_unknown, ..RawTask::default() };
+        let empty = RawTask { is_incomplete: raw.is_incomplete, ..RawTask::default() };
         let rest = RawTask {
             name: None,
             when: None,
@@ -167,7 +167,7 @@ pub(super) fn task(task: &At<RawTask>, decoder: &mut Decoder) {
                 );
             }
         }
-        (None, None) if raw.command.is_none() && raw.config.is_none() && !raw.has_unknown => {
+        (None, None) if raw.command.is_none() && raw.config.is_none() && !raw.is_incomplete => {
             conflict(
                 "a task needs `command`, `config` or `file_transfer`".to_owned(),
                 "say what to run: `command: uptime`",

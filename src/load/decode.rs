@@ -130,7 +130,7 @@ impl Decoder {
 
     /// Decodes the value of a key.
     pub fn field<T: Decode>(&mut self, key: &str, entry: &super::node::Entry) -> Option<At<T>> {
-        if matches!(entry.value.kind, Kind::Null) && !T::TAKES_NULL {
+        if entry.is_null() && !T::TAKES_NULL {
             return None;
         }
         let outer = self.fallback;

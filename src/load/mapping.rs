@@ -17,9 +17,10 @@ macro_rules! mapping {
         #[schemars(deny_unknown_fields)]
         pub struct $name {
             $( $(#[$field_meta])* $(#[schemars(rename = $key)])? pub $field: Option<$crate::load::decode::At<$type>>, )*
-            /// Whether there were keys beside these, which have been reported.
+            /// Whether there were keys beside these, or values that cannot be read. They
+            /// have been reported.
             #[schemars(skip)]
-            pub has_unknown: bool,
+            pub is_incomplete: bool,
         }
 
         impl $name {
@@ -33,7 +34,7 @@ macro_rules! mapping {
                 $( let lower = &*$inherited(&self, lower); )?
                 Self {
                     $( $field: self.$field.or_else(|| lower.$field.clone()), )*
-                    has_unknown: self.has_unknown,
+                    is_incomplete: self.is_incomplete,
                 }
             }
         }
@@ -60,9 +61,10 @@ macro_rules! mapping {
                     let key = key.as_str();
                     $( if key == $crate::load::mapping::mapping!(@key $field $($key)?) {
                         decoded.$field = decoder.field(key, entry);
+                        decoded.is_incomplete |= decoded.$field.is_none() && !entry.is_null();
                         continue;
                     } )*
-                    decoded.has_unknown = true;
+                    decoded.is_incomplete = true;
                     decoder.unknown_key(key, entry.key, $what, Self::KEYS);
                 }
                 $( $check(&decoded, decoder); )?

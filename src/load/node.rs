@@ -63,6 +63,14 @@ pub struct Entry {
     pub value: Node,
 }
 
+impl Entry {
+    /// Whether the key has no value.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        matches!(self.value.kind, Kind::Null)
+    }
+}
+
 impl Node {
     /// A text without a place.
     pub fn text(text: impl Into<String>) -> Self {

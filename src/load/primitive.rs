@@ -1,5 +1,6 @@
 //! Texts, booleans and numbers.
 
+use super::ansible;
 use super::decode::{Decode, Decoder};
 use super::node::{Kind, Node};
 
@@ -10,7 +11,8 @@ impl Decode for String {
             // `password: 12345` and `VERSION: 1.10` mean their text to everyone but YAML.
             Kind::Number(number) => Some(number.to_string()),
             _ => {
-                let help = match node.kind {
+                let help = match &node.kind {
+                    Kind::Map(map) if ansible::is_module(map) => ansible::AS_TEXT,
                     Kind::List(_) | Kind::Map(_) => "write a single text",
                     _ => "put it in quotes",
                 };

@@ -57,7 +57,8 @@ pub(super) fn each<T: FromValue + Clone>(
     let one = |item: Value| {
         T::from_value(&item).ok_or_else(|| {
             let (what, expected) = (format!("an item of {what}"), T::EXPECTED.to_owned());
-            let error = ResolveError::TemplateType { what, expected, found: describe(&item) };
+            let found = describe(&item);
+            let error = ResolveError::TemplateType { what, expected, found, variable: None };
             Problem::new(error, at.span).into()
         })
     };

@@ -173,7 +173,7 @@ pub enum ResolveError {
         help: String,
     },
     /// A template gave a value of the wrong type.
-    #[error("{what} must be {expected}, but it is {found}")]
+    #[error("{what} must be {expected}, but {} is {found}", .variable.as_ref().map_or("it".to_owned(), |name| format!("`{name}`")))]
     #[diagnostic(
         code(resolve::template_type),
         help(
@@ -187,6 +187,8 @@ pub enum ResolveError {
         expected: String,
         /// What it gave.
         found: String,
+        /// The variable that the value is, where the template is nothing else.
+        variable: Option<String>,
     },
     /// A variable's template uses the variable itself.
     #[error("the variable `{name}` is defined by itself: {path}")]

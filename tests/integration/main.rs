@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod architecture;
+mod big_transfer;
 mod canary;
 mod check;
 mod connect;

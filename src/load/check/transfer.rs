@@ -12,7 +12,7 @@ pub(super) fn check(transfer: &At<FileTransfer>, decoder: &mut Decoder) {
         ("local_path", value.local_path.is_none()),
         ("remote_path", value.remote_path.is_none()),
     ];
-    if value.has_unknown {
+    if value.is_incomplete {
         return;
     }
     for (key, _) in required.into_iter().filter(|(_, missing)| *missing) {

@@ -240,6 +240,7 @@ impl Sshoal {
         thread::spawn(move || drop(stdin.write_all(&input)));
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
+        let child = Alive(child);
         Running { child, stdout, stderr, started: Instant::now(), before, invocation: self }
     }
 }
@@ -247,7 +248,7 @@ impl Sshoal {
 /// A `sshoal` that runs; it is killed when this is dropped.
 #[must_use = "dropping it kills it"]
 pub(crate) struct Running {
-    child: Child,
+    child: Alive,
     stdout: JoinHandle<Vec<u8>>,
     stderr: JoinHandle<Vec<u8>>,
     started: Instant,
@@ -255,23 +256,41 @@ pub(crate) struct Running {
     invocation: Sshoal,
 }
 
+/// A process that ends with its handle, and with it those that it has started.
+struct Alive(Child);
+
+impl Alive {
+    fn kill(&mut self) {
+        let children = descendants(self.0.id());
+        let _ = self.0.kill();
+        kill_all(&children);
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        if let Ok(None) = self.0.try_wait() {
+            self.kill();
+            let _ = self.0.wait();
+        }
+    }
+}
+
 impl Running {
     /// The process id, to send it signals.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// Waits for its end and compares: see [`Sshoal::run`].
     pub(crate) fn wait(mut self) -> Finished {
         let limit = self.invocation.limit;
-        let in_time = wait_until(limit, || self.child.try_wait().unwrap().is_some());
+        let in_time = wait_until(limit, || self.child.0.try_wait().unwrap().is_some());
         let duration = self.started.elapsed();
         if !in_time {
-            let children = descendants(self.child.id());
-            let _ = self.child.kill();
-            kill_all(&children);
+            self.child.kill();
         }
-        let status = self.child.wait().unwrap();
+        let status = self.child.0.wait().unwrap();
         let finished = Finished {
             status: status.code(),
             stdout: String::from_utf8_lossy(&self.stdout.join().unwrap()).into_owned(),

@@ -23,27 +23,27 @@ use sshoal::transport::{
 };
 use tempfile::TempDir;
 
-pub(super) use crate::lab::noise;
+pub(crate) use crate::lab::noise;
 use crate::lab::{Lab, LabHandle, Sshd, User};
 
 /// A connection of the lab's plain user, and a directory on each side.
-pub(super) struct Rig {
-    pub(super) connection: Box<dyn Connection>,
+pub(crate) struct Rig {
+    pub(crate) connection: Box<dyn Connection>,
     /// Stands for this machine.
-    pub(super) here: TempDir,
+    pub(crate) here: TempDir,
     /// Stands for the host; the user's own.
-    pub(super) there: PathBuf,
-    pub(super) lab: LabHandle,
+    pub(crate) there: PathBuf,
+    pub(crate) lab: LabHandle,
 }
 
 impl Rig {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let lab = Lab::get();
         let connection = connect(lab.sshd(), lab.sshd().socket_address(), &lab.users.plain);
         Self::on(lab, connection)
     }
 
-    pub(super) fn on(lab: LabHandle, connection: Box<dyn Connection>) -> Self {
+    pub(crate) fn on(lab: LabHandle, connection: Box<dyn Connection>) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let user = &lab.users.plain;
@@ -54,14 +54,14 @@ impl Rig {
     }
 
     /// A file on this machine.
-    pub(super) fn local(&self, name: &str, content: &[u8]) -> PathBuf {
+    pub(crate) fn local(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.here.path().join(name);
         fs::write(&path, content).unwrap();
         path
     }
 
     /// A file of the user on the host.
-    pub(super) fn remote(&self, name: &str, content: &[u8]) -> PathBuf {
+    pub(crate) fn remote(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.there.join(name);
         fs::write(&path, content).unwrap();
         let uid = self.lab.users.plain.uid;
@@ -69,17 +69,17 @@ impl Rig {
         path
     }
 
-    pub(super) fn run(&mut self, spec: &TransferSpec) -> Result<Transferred, Failure> {
+    pub(crate) fn run(&mut self, spec: &TransferSpec) -> Result<Transferred, Failure> {
         self.connection.transfer(spec, &Cancel::default())
     }
 
     /// Runs a transfer that must succeed.
-    pub(super) fn ok(&mut self, spec: &TransferSpec) -> Transferred {
+    pub(crate) fn ok(&mut self, spec: &TransferSpec) -> Transferred {
         self.run(spec).unwrap_or_else(|failure| panic!("{failure:?}"))
     }
 
     /// Runs a transfer that must fail with `code`.
-    pub(super) fn fail(&mut self, spec: &TransferSpec, code: ErrorCode) -> Failure {
+    pub(crate) fn fail(&mut self, spec: &TransferSpec, code: ErrorCode) -> Failure {
         let failure = self.run(spec).expect_err("the transfer should have failed");
         assert_eq!(failure.code, code, "{failure:?}");
         failure
@@ -87,7 +87,7 @@ impl Rig {
 }
 
 /// A connection of `user` by way of `address`, which leads to the server.
-pub(super) fn connect(server: &Sshd, address: SocketAddr, user: &User) -> Box<dyn Connection> {
+pub(crate) fn connect(server: &Sshd, address: SocketAddr, user: &User) -> Box<dyn Connection> {
     let home = tempfile::tempdir().unwrap();
     let limit = Duration::from_secs(20);
     let key = PrivateKey::read(&user.key.path, None, "test").unwrap();
@@ -108,7 +108,7 @@ pub(super) fn connect(server: &Sshd, address: SocketAddr, user: &User) -> Box<dy
     opened.unwrap_or_else(|failure| panic!("{failure:?}\n{}", server.log())).connection
 }
 
-pub(super) fn upload(local: &Path, remote: &Path) -> TransferSpec {
+pub(crate) fn upload(local: &Path, remote: &Path) -> TransferSpec {
     TransferSpec {
         operation: TransferOperation::Upload,
         local_path: local.to_owned(),
@@ -129,24 +129,24 @@ pub(super) fn upload(local: &Path, remote: &Path) -> TransferSpec {
     }
 }
 
-pub(super) fn download(remote: &Path, local: &Path) -> TransferSpec {
+pub(crate) fn download(remote: &Path, local: &Path) -> TransferSpec {
     TransferSpec { operation: TransferOperation::Download, ..upload(local, remote) }
 }
 
-pub(super) fn mode(path: &Path) -> u32 {
+pub(crate) fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-pub(super) fn set_mode(path: &Path, mode: u32) {
+pub(crate) fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-pub(super) fn inode(path: &Path) -> u64 {
+pub(crate) fn inode(path: &Path) -> u64 {
     fs::metadata(path).unwrap().ino()
 }
 
 /// The names in a directory.
-pub(super) fn names(directory: &Path) -> BTreeSet<String> {
+pub(crate) fn names(directory: &Path) -> BTreeSet<String> {
     let name = |entry: std::io::Result<fs::DirEntry>| {
         entry.unwrap().file_name().to_string_lossy().into_owned()
     };
@@ -154,13 +154,13 @@ pub(super) fn names(directory: &Path) -> BTreeSet<String> {
 }
 
 /// A line to a server that carries so many bytes a second each way.
-pub(super) struct SlowLine {
-    pub(super) address: SocketAddr,
+pub(crate) struct SlowLine {
+    pub(crate) address: SocketAddr,
     speed: Arc<AtomicU64>,
 }
 
 impl SlowLine {
-    pub(super) fn to(server: &Sshd, bytes_per_second: u64) -> Self {
+    pub(crate) fn to(server: &Sshd, bytes_per_second: u64) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let speed = Arc::new(AtomicU64::new(bytes_per_second));
@@ -178,7 +178,7 @@ impl SlowLine {
     }
 
     /// Changes the speed; 0 lets nothing through any more.
-    pub(super) fn set_speed(&self, bytes_per_second: u64) {
+    pub(crate) fn set_speed(&self, bytes_per_second: u64) {
         self.speed.store(bytes_per_second, Ordering::Relaxed);
     }
 }
