@@ -13,7 +13,7 @@ use crate::transfer::TRANSFER_COMMAND;
 /// Reports what is wrong with a play and its tasks.
 pub(super) fn play(play: &At<RawPlay>, decoder: &mut Decoder) {
     if let Some(import) = &play.value.import_playbook {
-        let empty = RawPlay { is_incomplete: play.value.is_incomplete, ..RawPlay::default() };
+        let empty = RawPlay { rejected: play.value.rejected.clone(), ..RawPlay::default() };
         let rest = RawPlay {
             name: None,
             tags: None,
@@ -30,8 +30,7 @@ pub(super) fn play(play: &At<RawPlay>, decoder: &mut Decoder) {
         );
         return;
     }
-    // A key that nothing knows may be the missing one, mistyped.
-    if play.value.hosts.is_none() && !play.value.is_incomplete {
+    if play.value.hosts.is_none() && !play.value.rejected.may_be("hosts") {
         let error = LoadError::MissingKey {
             key: "hosts".to_owned(),
             within: "a play".to_owned(),
@@ -67,10 +66,10 @@ pub(super) fn request(request: &At<RawTask>, decoder: &mut Decoder) {
         help: help.to_owned(),
     };
     match &raw.connection_args {
-        None if !raw.is_incomplete => {
+        None if !raw.rejected.may_be("connection_args") => {
             decoder.report(missing("connection_args", "a request"), request.span);
         }
-        Some(at) if at.value.host.is_none() && !at.value.is_incomplete => {
+        Some(at) if at.value.host.is_none() && !at.value.rejected.may_be("host") => {
             decoder.report(missing("host", "`connection_args`"), at.key);
         }
         _ => {}
@@ -97,7 +96,7 @@ pub(super) fn request(request: &At<RawTask>, decoder: &mut Decoder) {
 pub(super) fn task(task: &At<RawTask>, decoder: &mut Decoder) {
     let raw = &task.value;
     if let Some(import) = &raw.import_tasks {
-        let empty = RawTask { is_incomplete: raw.is_incomplete, ..RawTask::default() };
+        let empty = RawTask { rejected: raw.rejected.clone(), ..RawTask::default() };
         let rest = RawTask {
             name: None,
             when: None,
@@ -167,7 +166,13 @@ pub(super) fn task(task: &At<RawTask>, decoder: &mut Decoder) {
                 );
             }
         }
-        (None, None) if raw.command.is_none() && raw.config.is_none() && !raw.is_incomplete => {
+        (None, None)
+            if raw.command.is_none()
+                && raw.config.is_none()
+                && !["command", "config", "file_transfer"]
+                    .into_iter()
+                    .any(|key| raw.rejected.may_be(key)) =>
+        {
             conflict(
                 "a task needs `command`, `config` or `file_transfer`".to_owned(),
                 "say what to run: `command: uptime`",

@@ -89,6 +89,24 @@ pub struct Decoder {
     problems: Vec<Problem>,
 }
 
+/// What could not be made use of in a mapping. It has been reported.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rejected {
+    /// Whether there were keys that nothing knows.
+    pub has_unknown: bool,
+    /// The keys whose values cannot be read.
+    pub unreadable: Vec<&'static str>,
+}
+
+impl Rejected {
+    /// Whether `key` is missing only as far as is known: it may be mistyped, or have a
+    /// value of the wrong type.
+    #[must_use]
+    pub fn may_be(&self, key: &str) -> bool {
+        self.has_unknown || self.unreadable.contains(&key)
+    }
+}
+
 impl Decoder {
     /// A decoder for a document.
     #[must_use]

@@ -8,7 +8,7 @@ use crate::diagnostic::Problem;
 /// Reports a handler without a name.
 pub(super) fn named(handler: &At<RawTask>, decoder: &mut Decoder) {
     let raw = &handler.value;
-    if raw.name.is_none() && raw.import_tasks.is_none() && !raw.is_incomplete {
+    if raw.name.is_none() && raw.import_tasks.is_none() && !raw.rejected.may_be("name") {
         let error = LoadError::MissingKey {
             key: "name".to_owned(),
             within: "a handler".to_owned(),

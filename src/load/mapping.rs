@@ -17,10 +17,9 @@ macro_rules! mapping {
         #[schemars(deny_unknown_fields)]
         pub struct $name {
             $( $(#[$field_meta])* $(#[schemars(rename = $key)])? pub $field: Option<$crate::load::decode::At<$type>>, )*
-            /// Whether there were keys beside these, or values that cannot be read. They
-            /// have been reported.
+            /// What else there was.
             #[schemars(skip)]
-            pub is_incomplete: bool,
+            pub rejected: $crate::load::decode::Rejected,
         }
 
         impl $name {
@@ -34,7 +33,7 @@ macro_rules! mapping {
                 $( let lower = &*$inherited(&self, lower); )?
                 Self {
                     $( $field: self.$field.or_else(|| lower.$field.clone()), )*
-                    is_incomplete: self.is_incomplete,
+                    rejected: self.rejected,
                 }
             }
         }
@@ -61,10 +60,13 @@ macro_rules! mapping {
                     let key = key.as_str();
                     $( if key == $crate::load::mapping::mapping!(@key $field $($key)?) {
                         decoded.$field = decoder.field(key, entry);
-                        decoded.is_incomplete |= decoded.$field.is_none() && !entry.is_null();
+                        if decoded.$field.is_none() && !entry.is_null() {
+                            let key = $crate::load::mapping::mapping!(@key $field $($key)?);
+                            decoded.rejected.unreadable.push(key);
+                        }
                         continue;
                     } )*
-                    decoded.is_incomplete = true;
+                    decoded.rejected.has_unknown = true;
                     decoder.unknown_key(key, entry.key, $what, Self::KEYS);
                 }
                 $( $check(&decoded, decoder); )?

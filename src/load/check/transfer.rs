@@ -12,10 +12,8 @@ pub(super) fn check(transfer: &At<FileTransfer>, decoder: &mut Decoder) {
         ("local_path", value.local_path.is_none()),
         ("remote_path", value.remote_path.is_none()),
     ];
-    if value.is_incomplete {
-        return;
-    }
-    for (key, _) in required.into_iter().filter(|(_, missing)| *missing) {
+    let missing = required.into_iter().filter(|(_, missing)| *missing);
+    for (key, _) in missing.filter(|(key, _)| !value.rejected.may_be(key)) {
         let error = LoadError::MissingKey {
             key: key.to_owned(),
             within: "`file_transfer`".to_owned(),
