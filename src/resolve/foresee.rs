@@ -1,25 +1,31 @@
 //! What is certainly wrong with a template, told without the results that it waits
 //! for: it is walked through as it would be rendered, with the values that are
 //! known, and the shapes of those that are not. Of what a condition decides that
-//! cannot be told yet, every branch counts.
+//! hangs on a result, every branch counts.
 //!
-//! It must be quiet: where something may be right, nothing is said.
+//! It must be quiet: where something may be right, nothing is said. Where it is this
+//! walk that cannot follow, as with the arguments of a macro that is handed on, what
+//! hangs on that is passed over (see [`locals`]).
 
+mod evaluate;
 mod expression;
 mod locals;
+mod loops;
+mod macros;
 mod parts;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use minijinja::machinery::ast::{ForLoop, Macro, Stmt};
+use minijinja::machinery::ast::{Expr, IfCond, Macro, SetBlock, Stmt};
+use minijinja::{Error, ErrorKind};
 
 use self::locals::Local;
 use super::fault::Rendering;
 use super::frame::Frame;
 use super::render::bare;
 use super::shape::Shape;
-use super::syntax::Tree;
+use super::syntax::{Tree, range};
 use crate::diagnostic::Problem;
 use crate::load::source::Span;
 
@@ -38,14 +44,20 @@ impl Frame {
                 Shape::Text
             }
         };
-        let mut problems = walk.problems;
+        let mut problems: Vec<Problem> = Vec::new();
+        for problem in walk.problems {
+            // The rounds of a loop have much in common.
+            let is_told =
+                |told: &Problem| told.span() == problem.span() && told.code() == problem.code();
+            if !problems.iter().any(is_told) {
+                problems.push(problem);
+            }
+        }
         problems.extend(self.unknown_tools(rendering, &problems));
         self.note_unread(unread);
         (problems, shape)
     }
-}
 
-impl Frame {
     /// What is known of the value of a template.
     pub(super) fn shape_of(self: &Arc<Self>, text: &str, span: Option<Span>) -> Shape {
         self.foresee(&Rendering::new(bare(text), text, span, true)).1
@@ -57,13 +69,16 @@ struct Walk<'w, 't> {
     frame: &'w Arc<Frame>,
     rendering: &'w Rendering<'w>,
     /// The names that the template itself gives, innermost last.
-    locals: Vec<HashMap<&'t str, Local>>,
-    macros: HashMap<&'t str, &'w Macro<'t>>,
+    locals: Vec<HashMap<&'t str, Local<'w, 't>>>,
     /// The macros being walked through.
-    within: Vec<&'t str>,
-    /// How many conditions around here are not decided yet.
+    within: Vec<&'w Macro<'t>>,
+    /// How much around here may not be reached.
     undecided: usize,
-    /// How many loops are around here.
+    /// How much of that this walk cannot follow.
+    vague: usize,
+    /// Whether something waited for a result.
+    waits: bool,
+    /// How many rounds of loops may still be walked through one by one.
     rounds: usize,
     problems: Vec<Problem>,
 }
@@ -74,10 +89,11 @@ impl<'w, 't> Walk<'w, 't> {
             frame,
             rendering,
             locals: vec![HashMap::new()],
-            macros: HashMap::new(),
             within: Vec::new(),
             undecided: 0,
-            rounds: 0,
+            vague: 0,
+            waits: false,
+            rounds: loops::MOST_ROUNDS,
             problems: Vec::new(),
         }
     }
@@ -90,6 +106,25 @@ impl<'w, 't> Walk<'w, 't> {
         result
     }
 
+    /// Walks through what hangs on a condition that is not decided, or on a loop that
+    /// may have no rounds. Where vague names decide, it may be well, whatever is wrong.
+    fn under<T>(&mut self, condition: &Expr<'t>, walk: impl FnOnce(&mut Self) -> T) -> T {
+        self.under_vague(self.is_vague(condition), walk)
+    }
+
+    fn under_vague<T>(&mut self, is_vague: bool, walk: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.problems.len();
+        self.undecided += 1;
+        self.vague += usize::from(is_vague);
+        let result = walk(self);
+        self.vague -= usize::from(is_vague);
+        self.undecided -= 1;
+        if is_vague {
+            self.problems.truncate(before);
+        }
+        result
+    }
+
     fn body(&mut self, statements: &'w [Stmt<'t>]) {
         statements.iter().for_each(|statement| self.statement(statement));
     }
@@ -97,101 +132,75 @@ impl<'w, 't> Walk<'w, 't> {
     fn statement(&mut self, statement: &'w Stmt<'t>) {
         match statement {
             Stmt::Template(it) => self.body(&it.children),
-            Stmt::EmitExpr(it) => {
-                self.value(&it.expr);
-            }
+            Stmt::EmitExpr(it) => drop(self.value(&it.expr)),
             Stmt::ForLoop(it) => self.for_loop(it),
-            Stmt::IfCond(it) => match self.value(&it.expr).truth() {
-                Some(true) => self.body(&it.true_body),
-                Some(false) => self.body(&it.false_body),
-                None => self.under(&it.expr, |walk| {
-                    walk.undecided += 1;
-                    walk.body(&it.true_body);
-                    walk.body(&it.false_body);
-                    walk.undecided -= 1;
-                }),
-            },
+            Stmt::IfCond(it) => self.condition(it),
             Stmt::WithBlock(it) => self.scoped(|walk| {
-                for (target, expr) in &it.assignments {
-                    walk.assign(target, expr);
-                }
+                it.assignments.iter().for_each(|(target, expr)| walk.assign(target, expr));
                 walk.body(&it.body);
             }),
             Stmt::Set(it) => self.assign(&it.target, &it.expr),
-            Stmt::SetBlock(it) => {
-                self.scoped(|walk| walk.body(&it.body));
-                it.filter.iter().for_each(|filter| drop(self.parts(filter, false)));
-                self.bind_text(&it.target);
-            }
+            Stmt::SetBlock(it) => self.set_block(it),
             Stmt::AutoEscape(it) => self.body(&it.body),
             Stmt::FilterBlock(it) => {
-                self.scoped(|walk| walk.body(&it.body));
+                self.body(&it.body);
                 self.parts(&it.filter, false);
             }
             Stmt::Block(it) => self.scoped(|walk| walk.body(&it.body)),
-            Stmt::Import(it) => self.bind_vague(&it.name),
+            Stmt::Extends(it) => self.other_template(&it.name),
+            Stmt::Include(it) if it.ignore_missing => drop(self.value(&it.name)),
+            Stmt::Include(it) => self.other_template(&it.name),
+            Stmt::Import(it) => {
+                self.other_template(&it.expr);
+                self.bind_vague(&it.name);
+            }
             Stmt::FromImport(it) => {
+                self.other_template(&it.expr);
                 for (name, alias) in &it.names {
                     self.bind_vague(alias.as_ref().unwrap_or(name));
                 }
             }
-            Stmt::Macro(it) => {
-                self.macros.insert(it.name, it);
-                self.set_vague(it.name);
-            }
-            Stmt::CallBlock(it) => {
-                self.call(&it.call);
-                self.inside(&it.macro_decl);
-            }
-            Stmt::Do(it) => {
-                self.call(&it.call);
-            }
+            Stmt::Macro(it) => self.declare(it),
+            Stmt::CallBlock(it) => self.call_block(it),
+            Stmt::Do(it) => drop(self.call(&it.call)),
             _ => {}
         }
     }
 
-    fn for_loop(&mut self, it: &'w ForLoop<'t>) {
-        let over = self.value(&it.iter);
-        let has_some = over.has_some();
-        match has_some {
-            Some(true) => self.loop_body(it, &over),
-            Some(false) => {}
-            None => self.under(&it.iter, |walk| walk.loop_body(it, &over)),
-        }
-        if has_some != Some(true) || it.filter_expr.is_some() {
-            self.body(&it.else_body);
+    fn condition(&mut self, it: &'w IfCond<'t>) {
+        match self.value(&it.expr).truth() {
+            Some(true) => self.body(&it.true_body),
+            Some(false) => self.body(&it.false_body),
+            None => self.under(&it.expr, |walk| {
+                walk.either(|walk| walk.body(&it.true_body), |walk| walk.body(&it.false_body));
+            }),
         }
     }
 
-    fn loop_body(&mut self, it: &'w ForLoop<'t>, over: &Shape) {
-        self.rounds += 1;
-        self.scoped(|walk| {
-            walk.set_vague("loop");
-            walk.bind_each(&it.target, &it.iter, over);
-            let Some(filter) = &it.filter_expr else { return walk.body(&it.body) };
-            match walk.value(filter).truth() {
-                Some(true) => walk.body(&it.body),
-                Some(false) => {}
-                None => walk.under(filter, |walk| walk.body(&it.body)),
-            }
-        });
-        self.rounds -= 1;
+    /// What the block gives is a text. Where it waits for nothing it is known to
+    /// whoever renders it, and not to this walk.
+    fn set_block(&mut self, it: &'w SetBlock<'t>) {
+        let outer = std::mem::take(&mut self.waits);
+        self.body(&it.body);
+        let shape = it.filter.as_ref().map_or(Shape::Text, |filter| self.parts(filter, false));
+        self.bind(&it.target, shape, !self.waits);
+        self.waits |= outer;
     }
 
-    /// The body of a macro, with arguments that nothing is known of.
-    fn inside(&mut self, it: &'w Macro<'t>) {
-        if self.within.contains(&it.name) {
-            return;
-        }
-        self.within.push(it.name);
-        self.scoped(|walk| {
-            walk.set_vague("caller");
-            it.args.iter().for_each(|arg| walk.bind_vague(arg));
-            for default in &it.defaults {
-                walk.value(default);
-            }
-            walk.body(&it.body);
-        });
-        self.within.pop();
+    /// There is no other template.
+    fn other_template(&mut self, name: &'w Expr<'t>) {
+        let shape = self.value(name);
+        let shown = match &shape {
+            Shape::Known(name) => format!(" `{name}`"),
+            _ => String::new(),
+        };
+        let error = Error::new(ErrorKind::TemplateNotFound, format!("there is no template{shown}"));
+        self.fails(name, &error);
+    }
+
+    /// Reports what rendering an expression fails with.
+    fn fails(&mut self, expr: &Expr<'t>, error: &Error) {
+        let place = self.frame.place(Some(range(expr)), self.rendering);
+        self.problems.push(self.frame.problem(error, self.rendering).or_at(place));
     }
 }

@@ -1,22 +1,35 @@
 //! What is known of a value before the run: everything, or of a result that is not
 //! there yet its fields, or nothing.
 
-use minijinja::value::{Value, ValueKind};
+use std::sync::Arc;
+
+use minijinja::value::Value;
 
 use super::advice::{FIELDS, field_advice, method_advice};
 
 /// The fields that each of a result's `results` has beside its own.
 const ITEM_FIELDS: [&str; 3] = ["item", "command", "transfer"];
 
+/// Of how many values one is known to be it.
+const MOST_VALUES: usize = 4;
+
+/// What `loop` has.
+const LOOP_FIELDS: [&str; 9] =
+    ["index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0"];
+
 /// What is known of a value.
 #[derive(Debug, Clone)]
 pub(super) enum Shape {
     /// All of it.
     Known(Value),
+    /// That it is one of these, as a result decides.
+    OneOf(Arc<[Value]>),
     /// It is not there; nobody has been told.
     Undefined,
     /// It may be there or not; nobody has been told.
     Perhaps,
+    /// It is what `x if false` gives: not there, and that is fine.
+    Blank,
     /// The result of a task.
     Result,
     /// The `results` of a result, or some of them.
@@ -27,9 +40,15 @@ pub(super) enum Shape {
     Text,
     /// A number, true or false, or none.
     Plain,
+    /// What `loop` is in a loop.
+    Round,
     /// Whether it counts as true, and no more.
     Counts(bool),
-    /// Nothing.
+    /// A list or a mapping that is written out, with something in it.
+    Mixed,
+    /// Nothing, though it may hang on what is known.
+    Vague,
+    /// Nothing, for it hangs on a result.
     Any,
 }
 
@@ -38,18 +57,72 @@ impl Shape {
     pub(super) fn truth(&self) -> Option<bool> {
         match self {
             Self::Known(value) => Some(value.is_true()),
-            Self::Result | Self::Item => Some(true),
+            Self::OneOf(values) => {
+                let first = values.first()?.is_true();
+                values.iter().all(|value| value.is_true() == first).then_some(first)
+            }
+            Self::Blank => Some(false),
+            Self::Result | Self::Item | Self::Round | Self::Mixed => Some(true),
             Self::Counts(truth) => Some(*truth),
+            _ => None,
+        }
+    }
+
+    /// Whether it is known, or the values that it may have are.
+    pub(super) fn is_exact(&self) -> bool {
+        matches!(self, Self::Known(_) | Self::OneOf(_))
+    }
+
+    /// Whether what is not known of it hangs on a result.
+    pub(super) fn is_followed(&self) -> bool {
+        !self.is_exact() && !matches!(self, Self::Mixed | Self::Vague)
+    }
+
+    /// Whether it may be that it is not there.
+    pub(super) fn may_miss(&self) -> bool {
+        matches!(self, Self::Undefined | Self::Perhaps | Self::Blank)
+    }
+
+    /// One of these values.
+    pub(super) fn one_of(values: impl IntoIterator<Item = Value>) -> Self {
+        let mut distinct: Vec<Value> = Vec::new();
+        for value in values {
+            if !distinct.contains(&value) {
+                distinct.push(value);
+            }
+        }
+        match distinct.len() {
+            1 => Self::Known(distinct.swap_remove(0)),
+            2..=MOST_VALUES => Self::OneOf(distinct.into()),
+            _ => Self::Vague,
+        }
+    }
+
+    fn values(&self) -> Option<&[Value]> {
+        match self {
+            Self::Known(value) => Some(std::slice::from_ref(value)),
+            Self::OneOf(values) => Some(values),
             _ => None,
         }
     }
 
     /// What is known of a value that has either shape.
     pub(super) fn or(self, other: Self) -> Self {
-        let may_miss = |shape: &Self| matches!(shape, Self::Undefined | Self::Perhaps);
+        if let (Some(ours), Some(others)) = (self.values(), other.values()) {
+            return Self::one_of(ours.iter().chain(others).cloned());
+        }
+        let of_kind = |shape: &Self| match shape.values() {
+            Some(values) if values.iter().all(|value| value.as_str().is_some()) => Self::Text,
+            _ => shape.clone(),
+        };
+        let (this, that) = (of_kind(&self), of_kind(&other));
+        if let (Self::Text, Self::Text) = (&this, &that) {
+            return Self::Text;
+        }
         match std::mem::discriminant(&self) == std::mem::discriminant(&other) {
-            false if may_miss(&self) || may_miss(&other) => Self::Perhaps,
-            true if !matches!(self, Self::Known(_) | Self::Counts(_)) => self,
+            _ if matches!(self, Self::Vague) || matches!(other, Self::Vague) => Self::Vague,
+            false if self.may_miss() || other.may_miss() => Self::Perhaps,
+            true if !matches!(self, Self::Counts(_)) => self,
             _ => Self::Any,
         }
     }
@@ -73,9 +146,18 @@ impl Shape {
                 None => format!("`{shown}` is a text, which has no parts"),
             }),
             Self::Plain => parts("a number, true or false, or nothing"),
-            Self::Known(_) | Self::Undefined | Self::Perhaps | Self::Counts(_) | Self::Any => {
-                Ok(Self::Any)
-            }
+            Self::Round => match name {
+                _ if LOOP_FIELDS.contains(&name) => Ok(Self::Plain),
+                "previtem" | "nextitem" | "cycle" | "changed" => Ok(Self::Vague),
+                _ => Err(format!("`loop` has {}", LOOP_FIELDS.join(", "))),
+            },
+            Self::Mixed | Self::Vague | Self::OneOf(_) => Ok(Self::Vague),
+            Self::Known(_)
+            | Self::Undefined
+            | Self::Perhaps
+            | Self::Blank
+            | Self::Counts(_)
+            | Self::Any => Ok(Self::Any),
         }
     }
 
@@ -104,18 +186,17 @@ impl Shape {
         match self {
             Self::Results => Self::Item,
             Self::Result | Self::Item | Self::Text => Self::Text,
-            _ => Self::Any,
+            shape if shape.is_followed() => Self::Any,
+            _ => Self::Vague,
         }
     }
 
     /// Whether a loop over it runs; `None` where that cannot be told.
     pub(super) fn has_some(&self) -> Option<bool> {
         match self {
-            Self::Known(value) => match value.kind() {
-                ValueKind::Seq | ValueKind::Map => value.len().map(|len| len > 0),
-                _ => None,
-            },
-            Self::Result | Self::Item => Some(true),
+            Self::Known(value) => value.try_iter().ok().map(|mut items| items.next().is_some()),
+            Self::Result | Self::Item | Self::Mixed => Some(true),
+            Self::Blank => Some(false),
             _ => None,
         }
     }
@@ -130,6 +211,7 @@ impl Shape {
             ("trim" | "lower" | "upper" | "title" | "capitalize" | "replace", _) => Self::Text,
             ("join" | "string" | "indent" | "quote" | "b64encode" | "b64decode", _) => Self::Text,
             ("regex_replace" | "urlencode" | "to_json" | "tojson" | "to_yaml", _) => Self::Text,
+            (_, Self::Mixed | Self::Vague) => Self::Vague,
             _ => Self::Any,
         }
     }

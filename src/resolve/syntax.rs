@@ -49,6 +49,14 @@ pub(super) fn any<'t>(expr: &Expr<'t>, wanted: &dyn Fn(&Expr<'t>) -> bool) -> bo
     wanted(expr) || parts(expr).into_iter().any(|part| any(part, wanted))
 }
 
+/// Whether some expression within the statements is so.
+pub(super) fn any_of<'t>(statements: &[Stmt<'t>], wanted: &dyn Fn(&Expr<'t>) -> bool) -> bool {
+    let mut found = false;
+    let mut visit = |expr: &Expr<'t>| found |= wanted(expr);
+    statements.iter().for_each(|statement| each_of(statement, &mut visit));
+    found
+}
+
 /// The expression of an argument.
 pub(super) fn argument<'a, 't>(argument: &'a CallArg<'t>) -> &'a Expr<'t> {
     match argument {

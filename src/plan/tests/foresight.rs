@@ -73,6 +73,19 @@ fn piece() -> BoxedStrategy<String> {
         (value(), prop::sample::select(vec!["x", "y", "x == 't'", "x != y", "y == 80"])).prop_map(
             |(a, c)| format!("{{% set y = {a} %}}{{{{ r.output if {c} else nowhere }}}}")
         ),
+        (condition(value()), value(), value()).prop_map(|(c, a, b)| format!(
+            "{{% if {c} %}}{{% set x = {a} %}}{{% else %}}{{% set x = {b} %}}{{% endif %}}{{{{ x }}}}"
+        )),
+        (condition(value()), value())
+            .prop_map(|(c, a)| format!("{{% if {c} %}}{{% set x = {a} %}}{{% endif %}}")),
+        (value(), prop::sample::select(vec!["x == 1", "loop.last", "r.ok", "x > 5"])).prop_map(
+            |(a, c)| format!("{{% for x in [1, 2] if {c} %}}{{{{ {a} }}}}{{% else %}}{{{{ x }}}}{{% endfor %}}")
+                .replace(" if loop.last", "")
+        ),
+        (value(), value()).prop_map(|(a, b)| format!(
+            "{{% macro m(x, y={a}) %}}{{{{ x ~ y if x == 't' else {b} }}}}{{% endmacro %}}{{{{ m({a}) }}}}"
+        )),
+        (value(), condition(value())).prop_map(|(a, c)| format!("{{{{ {a} if {c} }}}}")),
     ]
     .boxed()
 }

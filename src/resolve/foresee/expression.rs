@@ -1,17 +1,15 @@
 //! What is known of an expression's value, and what is wrong with it.
 
-use minijinja::ErrorKind;
 use minijinja::machinery::ast::{self, BinOpKind, CallArg, Expr, UnaryOpKind};
 use minijinja::value::Value;
 
 use super::Walk;
-use crate::diagnostic::Problem;
+use super::evaluate::Evaluated;
+use super::loops::is_loop;
 use crate::resolve::error::ResolveError;
-use crate::resolve::fault::Rendering;
-use crate::resolve::render::Compiled;
 use crate::resolve::shape::Shape;
 use crate::resolve::soften::{is_default, is_question};
-use crate::resolve::syntax::{argument, range, spelled};
+use crate::resolve::syntax::argument;
 
 /// Whether the test gives an answer for what is not there, too.
 fn asks_for_type(test: &str) -> bool {
@@ -20,16 +18,6 @@ fn asks_for_type(test: &str) -> bool {
         "sequence", "string", "true",
     ];
     TYPES.contains(&test)
-}
-
-/// What became of an expression that was evaluated.
-enum Evaluated {
-    Value(Value),
-    /// It is not there, and this says so.
-    Undefined(Problem),
-    Wrong(Problem),
-    /// It waits for something, or takes a name of the template's own that is not known.
-    Unknown,
 }
 
 impl<'w, 't> Walk<'w, 't> {
@@ -42,9 +30,12 @@ impl<'w, 't> Walk<'w, 't> {
     fn look(&mut self, expr: &'w Expr<'t>, may_miss: bool) -> Shape {
         let before = self.problems.len();
         let evaluated = self.evaluated(expr);
-        if let Evaluated::Value(value) = evaluated {
-            return Shape::Known(value);
-        }
+        let evaluated = match evaluated {
+            Evaluated::Value(value) => return Shape::Known(value),
+            Evaluated::OneOf(values) => return Shape::one_of(values),
+            Evaluated::Blank => return Shape::Blank,
+            evaluated => evaluated,
+        };
         // Which of its parts is wrong they tell themselves.
         let shape = self.parts(expr, may_miss);
         let problem = match evaluated {
@@ -59,48 +50,16 @@ impl<'w, 't> Walk<'w, 't> {
         Shape::Any
     }
 
-    fn evaluated(&self, expr: &Expr<'t>) -> Evaluated {
-        let Some(sight) = self.sight(expr) else { return Evaluated::Unknown };
-        let frame = self.frame;
-        let text = spelled(expr);
-        let rendering = Rendering::new(&text, &text, None, true);
-        let environment = &frame.scope.world.environment;
-        let Ok(expression) = environment.compile_expression(rendering.source()) else {
-            return Evaluated::Unknown;
-        };
-        let file = self.rendering.span.map(|span| span.file);
-        let compiled = Compiled::Expression(expression);
-        let result = frame.within(file, || compiled.render_with(sight));
-        let missing = frame.take_missing();
-        let place = frame.place(Some(range(expr)), self.rendering);
-        let undefined = || {
-            Evaluated::Undefined(match missing {
-                Some(missing) => Problem::new(missing, place),
-                None => frame.undefined(range(expr), self.rendering),
-            })
-        };
-        match (frame.take_reports(), result) {
-            ((_, Some(problem)), _) => Evaluated::Wrong(problem.or_at(place)),
-            ((Some(_), None), _) => Evaluated::Unknown,
-            (_, Ok(value)) if !value.is_undefined() => Evaluated::Value(value),
-            _ if frame.is_unread() => Evaluated::Unknown,
-            (_, Ok(_)) => undefined(),
-            (_, Err(error)) => match error.kind() {
-                ErrorKind::UndefinedError => undefined(),
-                // These are told for the whole template.
-                ErrorKind::UnknownFilter | ErrorKind::UnknownTest => Evaluated::Unknown,
-                _ => Evaluated::Wrong(frame.problem(&error, &rendering).or_at(place)),
-            },
-        }
-    }
-
     /// What is known of a value by what is known of its parts.
     pub(super) fn parts(&mut self, expr: &'w Expr<'t>, may_miss: bool) -> Shape {
         match expr {
             Expr::Var(it) => self.variable(expr, it.id, may_miss),
             Expr::Const(it) => Shape::Known(it.value.clone()),
             Expr::GetAttr(it) => {
-                let base = self.look(&it.expr, may_miss);
+                let base = match is_loop(&it.expr) && self.local("loop").is_some() {
+                    true => Shape::Round,
+                    false => self.look(&it.expr, may_miss),
+                };
                 self.part(expr, &it.expr, &base, it.name, may_miss)
             }
             Expr::GetItem(it) => {
@@ -135,7 +94,10 @@ impl<'w, 't> Walk<'w, 't> {
             Expr::BinOp(it) => self.operation(it, may_miss),
             Expr::Compare(it) => {
                 self.value(&it.expr);
-                it.ops.iter().for_each(|op| drop(self.value(&op.expr)));
+                let mut ops = it.ops.iter();
+                ops.next().into_iter().for_each(|op| drop(self.value(&op.expr)));
+                // `a < b < c` ends where one does not hold.
+                ops.for_each(|op| drop(self.under(expr, |walk| walk.value(&op.expr))));
                 Shape::Plain
             }
             Expr::IfExpr(it) => {
@@ -151,11 +113,11 @@ impl<'w, 't> Walk<'w, 't> {
                 };
                 match branches {
                     (Some(yes), Some(no)) => yes.or(no),
-                    // Without `else` there is nothing when it does not hold.
-                    (Some(yes), None) if may_miss && truth.is_none() => yes.or(Shape::Undefined),
+                    // Without `else` there is nothing when it does not hold, and that is
+                    // fine.
+                    (Some(yes), None) if truth.is_none() => yes.or(Shape::Blank),
                     (Some(only), None) | (None, Some(only)) => only,
-                    (None, None) if may_miss => Shape::Undefined,
-                    (None, None) => Shape::Any,
+                    (None, None) => Shape::Blank,
                 }
             }
             Expr::Filter(it) => self.filter(it, may_miss),
@@ -163,9 +125,9 @@ impl<'w, 't> Walk<'w, 't> {
                 let inner = self.look(&it.expr, is_question(it.name) || asks_for_type(it.name));
                 self.arguments(&it.args);
                 match inner {
-                    Shape::Any | Shape::Perhaps | Shape::Counts(_) => Shape::Plain,
+                    Shape::Any | Shape::Vague | Shape::Perhaps | Shape::Counts(_) => Shape::Plain,
                     inner if is_question(it.name) => {
-                        let is_there = !matches!(inner, Shape::Undefined);
+                        let is_there = !matches!(inner, Shape::Undefined | Shape::Blank);
                         Shape::Known(Value::from(is_there == (it.name == "defined")))
                     }
                     _ => Shape::Plain,
@@ -183,7 +145,7 @@ impl<'w, 't> Walk<'w, 't> {
 
     fn all(&mut self, exprs: &'w [Expr<'t>]) -> Shape {
         exprs.iter().for_each(|expr| drop(self.value(expr)));
-        Shape::Any
+        if exprs.is_empty() { Shape::Counts(false) } else { Shape::Mixed }
     }
 
     pub(super) fn arguments(&mut self, args: &'w [CallArg<'t>]) {
@@ -191,8 +153,8 @@ impl<'w, 't> Walk<'w, 't> {
     }
 
     fn variable(&mut self, expr: &Expr<'t>, name: &str, may_miss: bool) -> Shape {
-        if let Some(shape) = self.local(name) {
-            return shape.clone();
+        if let Some(local) = self.local(name).cloned() {
+            return self.own(expr, &local, name, may_miss);
         }
         match self.frame.expected(name) {
             Some(shape) => shape,
@@ -225,7 +187,7 @@ impl<'w, 't> Walk<'w, 't> {
             Some(truth) if truth != is_and => left,
             Some(_) => self.look(&it.right, may_miss),
             None => match self.under(&it.left, |walk| walk.look(&it.right, may_miss)) {
-                Shape::Undefined | Shape::Perhaps => Shape::Perhaps,
+                shape if shape.may_miss() => Shape::Perhaps,
                 right => match right.truth() {
                     Some(truth) if truth != is_and => Shape::Counts(truth),
                     _ => Shape::Any,
@@ -237,7 +199,7 @@ impl<'w, 't> Walk<'w, 't> {
     fn filter(&mut self, it: &'w ast::Filter<'t>, may_miss: bool) -> Shape {
         let Some(inner) = &it.expr else {
             self.arguments(&it.args);
-            return Shape::Text;
+            return Shape::Text.filtered(it.name);
         };
         if !is_default(it.name) {
             let inner = self.value(inner);
@@ -247,13 +209,13 @@ impl<'w, 't> Walk<'w, 't> {
         }
         let inner = self.look(inner, true);
         // With a second argument the default also stands in for what is empty.
-        let may_need = matches!(inner, Shape::Undefined | Shape::Perhaps) || it.args.len() > 1;
+        let may_need = inner.may_miss() || it.args.len() > 1;
         let mut args = it.args.iter().map(argument);
         let other = args.next().map(|arg| self.look(arg, may_miss || !may_need));
         args.for_each(|arg| drop(self.value(arg)));
         match (inner, other) {
-            (Shape::Undefined, other) => other.unwrap_or(Shape::Text),
-            (Shape::Perhaps, Some(Shape::Undefined | Shape::Perhaps)) => Shape::Perhaps,
+            (Shape::Undefined | Shape::Blank, other) => other.unwrap_or(Shape::Text),
+            (Shape::Perhaps, Some(other)) if other.may_miss() => Shape::Perhaps,
             (Shape::Perhaps, _) => Shape::Any,
             (inner, Some(other)) if it.args.len() > 1 => inner.or(other),
             (inner, _) => inner,

@@ -24,6 +24,15 @@ impl<'w, 't> Walk<'w, 't> {
         let found = match shape {
             Shape::Undefined => return Shape::Undefined,
             Shape::Perhaps => return Shape::Perhaps,
+            // What is not there has no parts, however fine that is.
+            Shape::Blank if may_miss => return Shape::Undefined,
+            Shape::Blank => {
+                let error = ResolveError::Undefined {
+                    name: self.shown(whole),
+                    help: format!("`{shown}` is empty here: give it an `else`"),
+                };
+                return self.tell(whole, error);
+            }
             Shape::Known(value) => {
                 let file = self.rendering.span.map(|span| span.file);
                 let part = self.frame.within(file, || value.get_item(&Value::from(name)));
@@ -68,14 +77,13 @@ impl<'w, 't> Walk<'w, 't> {
 
     pub(super) fn call(&mut self, it: &'w ast::Call<'t>) -> Shape {
         let shape = match &it.expr {
-            Expr::Var(callee) => match self.macros.get(callee.id).copied() {
-                Some(declared) => {
-                    self.inside(declared);
-                    Shape::Any
+            Expr::Var(callee) => match self.local(callee.id).map(|local| local.declared) {
+                Some(Some((declared, depth))) => {
+                    self.inside(declared, depth, &it.args);
+                    return Shape::Vague;
                 }
-                None if self.local(callee.id).is_some() || self.frame.knows(callee.id) => {
-                    Shape::Any
-                }
+                Some(None) => Shape::Vague,
+                None if self.frame.knows(callee.id) => Shape::Any,
                 None if self.frame.expected(callee.id).is_some() => Shape::Any,
                 None => {
                     let error = self.frame.unknown_function(callee.id);
@@ -103,9 +111,14 @@ impl<'w, 't> Walk<'w, 't> {
             }
             Shape::Results if name == "count" => Some(Shape::Plain),
             Shape::Result | Shape::Item | Shape::Results | Shape::Plain => None,
-            Shape::Known(_) | Shape::Undefined | Shape::Perhaps | Shape::Counts(_) | Shape::Any => {
-                Some(Shape::Any)
-            }
+            Shape::Mixed | Shape::Vague | Shape::Round => Some(Shape::Vague),
+            Shape::Known(_)
+            | Shape::OneOf(_)
+            | Shape::Undefined
+            | Shape::Perhaps
+            | Shape::Blank
+            | Shape::Counts(_)
+            | Shape::Any => Some(Shape::Any),
         };
         if let Some(known) = known {
             return known;
