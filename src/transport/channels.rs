@@ -4,7 +4,7 @@
 use ssh2::{BlockDirections, Channel, Session};
 
 use super::Cancel;
-use super::link::{Deadline, Link, Stop, would_block};
+use super::link::{Deadline, Gain, Link, Stop, would_block};
 
 /// The channels of one connection that no command is running on.
 pub(super) struct Channels {
@@ -142,14 +142,16 @@ impl Channels {
 
 /// Repeats `operation` until all that it wants to send is sent, as libssh2
 /// demands before any other call; `None` when only the answer is missing.
-pub(super) fn send<T>(
+pub(super) fn send<T: Gain>(
     link: &mut Link,
     deadline: Deadline,
     cancel: &Cancel,
     mut operation: impl FnMut(&Link) -> Result<T, ssh2::Error>,
 ) -> Result<Option<T>, Stop> {
     loop {
-        match link.attempt(&mut operation) {
+        let result = link.attempt(&mut operation);
+        link.is_kept()?;
+        match result {
             Ok(value) => return Ok(Some(value)),
             Err(error) if would_block(&error) => match link.session().block_directions() {
                 BlockDirections::Outbound | BlockDirections::Both => link.wait(deadline, cancel)?,

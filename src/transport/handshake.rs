@@ -10,7 +10,7 @@ use rustix::net::{RecvFlags, recv};
 use ssh2::{MethodType, Session};
 
 use super::Cancel;
-use super::link::{self, EAGAIN, Link, Stop, would_block};
+use super::link::{self, EAGAIN, Gain, Link, Stop, would_block};
 use super::shortage::shortage;
 use super::tcp::{cancelled, seconds};
 use crate::failure::{ErrorCode, Failure};
@@ -100,6 +100,8 @@ enum Step {
     BannerSeen,
     Done,
 }
+
+impl Gain for Step {}
 
 fn prepared(
     spec: &ConnectionSpec,

@@ -17,7 +17,7 @@ mod raw;
 mod silence;
 
 use intake::Intake;
-pub(super) use intake::{End, Farewell, received};
+pub(super) use intake::{End, Farewell, Gain, Sent, received};
 pub(super) use raw::{Signer, Unsigned, prepare, sign_in};
 use silence::{Silence, is_writable};
 
@@ -112,6 +112,14 @@ impl Link {
         self.condemned = Some(why);
     }
 
+    /// Fails when the connection was given up. Who never has to wait asks this.
+    pub(super) fn is_kept(&self) -> Result<(), Stop> {
+        match self.condemned {
+            Some(why) => Err(self.lost(why.to_owned())),
+            None => Ok(()),
+        }
+    }
+
     /// Why the connection was given up, if it was.
     pub(super) fn condemned(&self) -> Option<&'static str> {
         self.condemned
@@ -130,7 +138,7 @@ impl Link {
     /// libssh2 requires that an operation which wanted to send is repeated before
     /// any other is begun; this loop does just that, except when it gives up, and
     /// then the session may only be dropped or used for a best-effort clean-up.
-    pub(super) fn drive<T>(
+    pub(super) fn drive<T: Gain>(
         &mut self,
         deadline: Deadline,
         cancel: &Cancel,
@@ -147,7 +155,7 @@ impl Link {
 
     /// Opens a channel by `operation`. While the server may still count one that was
     /// given back, a refusal is not its last word.
-    pub(super) fn open<T>(
+    pub(super) fn open<T: Gain>(
         &mut self,
         deadline: Deadline,
         cancel: &Cancel,
@@ -181,9 +189,7 @@ impl Link {
         if cancel.is_cancelled() {
             return Err(Stop::Cancelled);
         }
-        if let Some(why) = self.condemned {
-            return Err(self.lost(why.to_owned()));
-        }
+        self.is_kept()?;
         let began = Instant::now();
         if deadline.is_some_and(|deadline| began >= deadline) {
             return Err(Stop::Deadline);

@@ -126,7 +126,8 @@ fn a_server_that_turns_most_of_a_crowd_away_serves_all_of_it() {
     .status(0)
     .run();
     assert_eq!(outputs(&finished, COUNT), vec!["here\n"; COUNT]);
-    // How many may come at a time is felt for rather than run into again and again.
+    // How many may come at a time is felt for: on average nobody is turned away twice,
+    // where a hundred at a time would be again and again.
     let dropped = sshd.log().matches("past MaxStartups").count();
     assert!(dropped < COUNT, "{dropped} were turned away");
 }

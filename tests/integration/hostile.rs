@@ -147,8 +147,9 @@ fn a_flood_before_the_user_is_let_in_is_given_up_early() {
 
 #[test]
 fn a_flood_in_the_place_of_a_commands_output_is_given_up() {
-    for (kind, size) in [(IGNORE, 30_000), (UNKNOWN, 10), (UNKNOWN, 30_000)] {
-        let deed = Deed::Flood(kind, size);
+    let floods = [(IGNORE, 30_000), (UNKNOWN, 10), (UNKNOWN, 30_000)];
+    let floods = floods.map(|(kind, size)| Deed::Flood(kind, size));
+    for deed in floods.into_iter().chain([Deed::FloodWithData(UNKNOWN, 30_000)]) {
         let words = "the server sent more than 16 MiB and no answer";
         flood(When::AtCommand, deed, "connection_lost", words, 16 * MEGABYTE);
     }
@@ -157,8 +158,10 @@ fn a_flood_in_the_place_of_a_commands_output_is_given_up() {
 #[test]
 fn a_jump_host_that_floods_is_given_up() {
     for (when, most) in [(When::AtTunnel, 16), (When::InTunnel, 2 * 18)] {
-        for (kind, size) in [(IGNORE, 30_000), (UNKNOWN, 10), (UNKNOWN, 30_000)] {
-            let hostile = Hostile::start(when, Deed::Flood(kind, size));
+        let floods = [(IGNORE, 30_000), (UNKNOWN, 10), (UNKNOWN, 30_000)];
+        let floods = floods.map(|(kind, size)| Deed::Flood(kind, size));
+        for deed in floods.into_iter().chain([Deed::FloodWithData(UNKNOWN, 30_000)]) {
+            let hostile = Hostile::start(when, deed);
             let mut crowd = Crowd::new();
             let jump = json!({
                 "proxy_host": hostile.address.ip().to_string(),

@@ -10,7 +10,7 @@ use rustix::event::PollFlags;
 use super::request::{Opened, Request};
 use super::tunnel::{Call, Step, Tunnel};
 use super::{Bastion, Route};
-use crate::transport::link::{Link, Stop, received, would_block};
+use crate::transport::link::{Gain as _, Link, Stop, received, would_block};
 
 mod budget;
 mod rest;
@@ -34,8 +34,8 @@ pub(super) struct Pump<'p> {
     unsent: Option<Unsent>,
     has_served: bool,
     budget: Budget,
-    /// Whether the pass that is being made met an answer, or data for a tunnel.
-    was_of_use: bool,
+    /// What the answers and the tunnels' data are worth that the pass being made met.
+    worth: u64,
 }
 
 /// Tells a tunnel from all others of its session, those included that are gone: what
@@ -94,7 +94,7 @@ impl<'p> Pump<'p> {
             unsent: None,
             has_served: false,
             budget: Budget::default(),
-            was_of_use: false,
+            worth: 0,
         }
     }
 
@@ -112,11 +112,10 @@ impl<'p> Pump<'p> {
             // What one tunnel reads may bring data for those before it, so only
             // a pass in which nothing moved and nothing came in allows a sleep.
             let before = received();
-            self.was_of_use = false;
+            self.worth = 0;
             let passed = self.pass();
             let came_in = received().saturating_sub(before);
-            let (tunnels, was_of_use) = (self.tunnels.len(), self.was_of_use);
-            if let Err(reason) = self.budget.spend(came_in, tunnels, was_of_use) {
+            if let Err(reason) = self.budget.spend(came_in, self.tunnels.len(), self.worth) {
                 break Reason::Lost(reason);
             }
             // Whatever keeps this session from going on, others may help out.
@@ -186,14 +185,15 @@ impl<'p> Pump<'p> {
 
     fn call(&mut self, id: TunnelId, call: Call) -> Result<bool, String> {
         let Some(tunnel) = self.tunnels.get_mut(&id) else { return Ok(false) };
-        match tunnel.make(call) {
+        let step = tunnel.make(call);
+        self.worth += tunnel.arrived().worth();
+        match step {
             Step::Idle => Ok(false),
             step @ (Step::Moved | Step::Blocked) => {
                 // A call may both move something and leave the rest unsent.
                 if self.has_unsent_bytes() {
                     self.unsent = Some(Unsent::Tunnel(id, call));
                 }
-                self.was_of_use |= call == Call::Read && step == Step::Moved;
                 Ok(step == Step::Moved)
             }
             Step::Broken => match ssh2::Error::last_session_error(self.link.session()) {
@@ -230,7 +230,7 @@ impl<'p> Pump<'p> {
         match self.link.session().channel_direct_tcpip(host, *port, None) {
             Ok(channel) => {
                 self.has_served = true;
-                self.was_of_use = true;
+                self.worth += channel.worth();
                 if let Some(Opening { request, ours, theirs }) = self.opening.take() {
                     let mut tunnel = Tunnel::new(channel, ours);
                     let (socket, route) = (theirs.into(), Arc::clone(self.route));
@@ -257,7 +257,7 @@ impl<'p> Pump<'p> {
                     }
                     // The jump host works, even if it does not want this.
                     self.has_served = true;
-                    self.was_of_use = true;
+                    self.worth += ().worth();
                     Ok(true)
                 }
                 Stop::Lost(reason) => Err(reason),

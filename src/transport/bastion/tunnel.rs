@@ -53,6 +53,8 @@ pub(super) struct Tunnel {
     local_end_told: bool,
     closing: bool,
     closed: bool,
+    /// How many bytes have come from the remote end since this was last asked.
+    arrived: usize,
 }
 
 impl Tunnel {
@@ -69,12 +71,18 @@ impl Tunnel {
             local_end_told: false,
             closing: false,
             closed: false,
+            arrived: 0,
         }
     }
 
     /// Whether it is closed on both sides and may be dropped.
     pub(super) fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// How many bytes have come from the remote end since this was last asked.
+    pub(super) fn arrived(&mut self) -> usize {
+        std::mem::take(&mut self.arrived)
     }
 
     /// Begins to close.
@@ -106,7 +114,10 @@ impl Tunnel {
             match self.channel.read(self.inward.room()) {
                 Ok(0) if self.channel.eof() => self.remote_ended = true,
                 Ok(0) => return Step::Idle,
-                Ok(length) => self.inward.filled(length),
+                Ok(length) => {
+                    self.inward.filled(length);
+                    self.arrived += length;
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return Step::Blocked;
                 }

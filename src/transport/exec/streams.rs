@@ -8,7 +8,7 @@ use ssh2::{Channel, PtyModeOpcode, PtyModes, Stream};
 use zeroize::Zeroize;
 
 use super::super::channels::send;
-use super::super::link::{EAGAIN, Stop, timespec};
+use super::super::link::{EAGAIN, Sent, Stop, timespec};
 use super::super::password::PasswordUse;
 use super::super::prompt::Seen;
 use super::super::siblings::{self, Sudo};
@@ -31,12 +31,13 @@ impl Run<'_> {
             let rest = &self.pending[self.written..];
             let link = &mut self.connection.link;
             let wrote = send(link, deadline, cancel, |link| {
-                channel.write(rest).map_err(|error| error_of(link.session(), &error))
+                let sent = channel.write(rest).map(Sent);
+                sent.map_err(|error| error_of(link.session(), &error))
             })?;
             match wrote {
                 // The server's window is full; it will say when there is room.
-                None | Some(0) => return Ok(()),
-                Some(count) => self.written += count,
+                None | Some(Sent(0)) => return Ok(()),
+                Some(Sent(count)) => self.written += count,
             }
         }
         if self.written > 0 {
@@ -198,7 +199,7 @@ impl Run<'_> {
         if window.remaining < window.window_size_initial / 2 {
             let more = u64::from(window.window_size_initial - window.remaining);
             send(&mut self.connection.link, deadline, cancel, |_| {
-                channel.adjust_receive_window(more, true)
+                channel.adjust_receive_window(more, true).map(|_| Sent(0))
             })?;
         }
         Ok(())

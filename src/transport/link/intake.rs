@@ -22,6 +22,12 @@ const BEFORE_LOGIN: u64 = 1024 * 1024;
 /// of all channels that a connection has.
 const AFTER_LOGIN: u64 = 16 * 1024 * 1024;
 
+/// What a byte that was asked for may cost at most with all that goes around it: a
+/// packet of its own.
+const AROUND_A_BYTE: u64 = 128;
+/// The same for an answer that says yes or no.
+const AROUND_AN_ANSWER: u64 = 64 * 1024;
+
 /// `SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE`, `_ILLEGAL_USER_NAME`.
 const VERDICTS: [i32; 2] = [14, 15];
 
@@ -36,6 +42,35 @@ struct Call {
     received: Cell<u64>,
     end: Cell<Option<End>>,
     farewell: RefCell<Option<Farewell>>,
+}
+
+/// What a call into libssh2 gave, as far as the server is concerned.
+pub(in crate::transport) trait Gain {
+    /// How many bytes the server may have sent for it.
+    fn worth(&self) -> u64 {
+        AROUND_AN_ANSWER
+    }
+}
+
+impl Gain for () {}
+impl Gain for String {}
+impl Gain for ssh2::Channel {}
+
+/// Bytes that were received.
+impl Gain for usize {
+    fn worth(&self) -> u64 {
+        *self as u64 * AROUND_A_BYTE
+    }
+}
+
+/// Bytes that were sent, for which the server need not have sent any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::transport) struct Sent(pub(in crate::transport) usize);
+
+impl Gain for Sent {
+    fn worth(&self) -> u64 {
+        0
+    }
 }
 
 /// How the peer's stream ended.
@@ -128,7 +163,7 @@ pub(super) struct Intake {
 
 impl Link {
     /// Makes one call into libssh2, and sees what it takes in.
-    pub(in crate::transport) fn attempt<T, E>(
+    pub(in crate::transport) fn attempt<T: Gain, E>(
         &mut self,
         operation: impl FnOnce(&Self) -> Result<T, E>,
     ) -> Result<T, E> {
@@ -145,9 +180,9 @@ impl Link {
             intake.end = intake.end.or(call.end.get());
             intake.farewell = intake.farewell.take().or(call.farewell.take());
         });
-        if result.is_ok() {
-            intake.in_vain = 0;
-        } else if intake.in_vain > BEFORE_LOGIN {
+        let worth = result.as_ref().map_or(0, Gain::worth);
+        intake.in_vain = intake.in_vain.saturating_sub(worth);
+        if intake.in_vain > BEFORE_LOGIN {
             if !self.session.authenticated() {
                 self.condemn("the server sent more than 1 MiB and no answer");
             } else if self.intake.in_vain > AFTER_LOGIN {

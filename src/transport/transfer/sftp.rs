@@ -140,14 +140,14 @@ impl Sftp {
         wire.check()?;
         let mut progress = false;
         if self.sent < self.outgoing.len() {
-            let written = wire.attempt(|| self.channel.write(&self.outgoing[self.sent..]));
+            let written = wire.write(|| self.channel.write(&self.outgoing[self.sent..]));
             if let Some(count) = wire.moved(written)? {
                 self.sent += count;
                 self.drop_sent_packets();
                 progress = true;
             }
         }
-        let read = wire.attempt(|| self.channel.read(&mut self.scratch));
+        let read = wire.read(|| self.channel.read(&mut self.scratch));
         if let Some(count) = wire.moved(read)? {
             self.incoming.extend_from_slice(&self.scratch[..count]);
             progress = true;

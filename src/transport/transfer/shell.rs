@@ -240,7 +240,7 @@ impl Shell {
     pub(super) fn poke(&mut self, wire: &mut Wire<'_>) -> Result<bool, Trouble> {
         let mut progress = false;
         if !self.pending.is_empty() {
-            let written = wire.attempt(|| self.channel.write(&self.pending));
+            let written = wire.write(|| self.channel.write(&self.pending));
             if let Some(count) = wire.moved(written)? {
                 self.pending.drain(..count);
                 progress = true;
@@ -248,7 +248,7 @@ impl Shell {
         }
         let mut buffer = [0; 4096];
         loop {
-            let read = wire.attempt(|| self.channel.read(&mut buffer));
+            let read = wire.read(|| self.channel.read(&mut buffer));
             let Some(count) = wire.moved(read)? else { return Ok(progress) };
             self.output.extend_from_slice(&buffer[..count]);
             progress = true;

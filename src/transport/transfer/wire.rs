@@ -7,7 +7,7 @@ use ssh2::Session;
 
 use super::trouble::Trouble;
 use crate::transport::Cancel;
-use crate::transport::link::{Deadline, Link, Stop};
+use crate::transport::link::{Deadline, Gain, Link, Sent, Stop};
 
 /// How long cleaning up after a failure may take. The user already waits for
 /// more than was asked for, so it is short.
@@ -74,7 +74,7 @@ impl<'a> Wire<'a> {
         if self.is_late() {
             return Err(Stop::Deadline);
         }
-        Ok(())
+        self.link.is_kept()
     }
 
     /// Sleeps until the peer can be written to or read from.
@@ -83,7 +83,7 @@ impl<'a> Wire<'a> {
     }
 
     /// Repeats `operation` until it stops answering EAGAIN.
-    pub(super) fn drive<T>(
+    pub(super) fn drive<T: Gain>(
         &mut self,
         operation: impl FnMut(&Session) -> Result<T, ssh2::Error>,
     ) -> Result<T, Stop> {
@@ -91,7 +91,7 @@ impl<'a> Wire<'a> {
     }
 
     /// Opens a channel by `operation`.
-    pub(super) fn open<T>(
+    pub(super) fn open<T: Gain>(
         &mut self,
         operation: impl FnMut(&Session) -> Result<T, ssh2::Error>,
     ) -> Result<T, Stop> {
@@ -103,12 +103,20 @@ impl<'a> Wire<'a> {
         self.link.has_released();
     }
 
-    /// Makes one read or write of a channel, whose result is for [`Self::moved`].
-    pub(super) fn attempt(
+    /// Makes one read of a channel, whose result is for [`Self::moved`].
+    pub(super) fn read(
         &mut self,
         operation: impl FnOnce() -> io::Result<usize>,
     ) -> io::Result<usize> {
         self.link.attempt(|_| operation())
+    }
+
+    /// Makes one write to a channel, whose result is for [`Self::moved`].
+    pub(super) fn write(
+        &mut self,
+        operation: impl FnOnce() -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        self.link.attempt(|_| operation().map(Sent)).map(|Sent(count)| count)
     }
 
     /// Tells what a channel's read or write gave: bytes moved, `None` when it would

@@ -55,6 +55,8 @@ pub(super) enum When {
 pub(super) enum Deed {
     /// Sends packets of this type and size, one after the other.
     Flood(u8, usize),
+    /// The same, with a byte of data for the first channel now and then.
+    FloodWithData(u8, usize),
     /// Sends data for the command's channel, whatever the window says.
     Overflow,
     /// Sends a packet that means nothing, now and then.
@@ -176,7 +178,9 @@ impl Peer {
             thread::spawn(move || std::io::copy(&mut heard, &mut std::io::sink()));
         }
         let flood = match deed {
-            Deed::Flood(kind, size) => [vec![kind], text(&vec![b'x'; size])].concat(),
+            Deed::Flood(kind, size) | Deed::FloodWithData(kind, size) => {
+                [vec![kind], text(&vec![b'x'; size])].concat()
+            }
             Deed::Overflow => [&[CHANNEL_DATA, 0, 0, 0, 0][..], &text(&[b'x'; 16384])].concat(),
             Deed::Trickle => loop {
                 self.send(&[&[IGNORE][..], &text(b"")].concat())?;
@@ -198,14 +202,18 @@ impl Peer {
                 return Ok(());
             }
         };
-        loop {
+        for round in 0_u64.. {
             let mut wire = Vec::with_capacity(64 * 1024);
+            if matches!(deed, Deed::FloodWithData(..)) && round % 8 == 0 {
+                wire = self.sealed(&[&[CHANNEL_DATA, 0, 0, 0, 0][..], &text(b"x")].concat());
+            }
             while wire.len() < 32 * 1024 {
                 wire.append(&mut self.sealed(&flood));
             }
             self.stream.write_all(&wire)?;
             counter.fetch_add(wire.len() as u64, Ordering::Relaxed);
         }
+        Ok(())
     }
 
     fn exchange_keys(&mut self, host_key: &PKey<Private>) -> Outcome {
