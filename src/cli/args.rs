@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::BoolishValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
 
@@ -17,7 +17,7 @@ pub struct InventoryArgs {
     #[arg(short, long, value_name = "PATTERN", env = "SSHOAL_LIMIT")]
     pub limit: Option<String>,
     /// Exit with 0 when the pattern and the limit select no host
-    #[arg(long, env = "SSHOAL_ALLOW_NO_HOSTS", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "SSHOAL_ALLOW_NO_HOSTS", value_parser = BoolishValueParser::new())]
     pub allow_no_hosts: bool,
     /// Variable as name=value, @file, or a mapping in JSON or YAML (repeatable); wins over all others
     #[arg(
@@ -50,13 +50,13 @@ pub struct TaskArgs {
 #[command(next_help_heading = "Tasks")]
 pub struct ListArgs {
     /// Print the hosts of each play, and do nothing else
-    #[arg(long, env = "SSHOAL_LIST_HOSTS", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "SSHOAL_LIST_HOSTS", value_parser = BoolishValueParser::new())]
     pub list_hosts: bool,
     /// Print the tasks of each play with their tags, and do nothing else
-    #[arg(long, env = "SSHOAL_LIST_TASKS", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "SSHOAL_LIST_TASKS", value_parser = BoolishValueParser::new())]
     pub list_tasks: bool,
     /// Print the tags of each play, and do nothing else
-    #[arg(long, env = "SSHOAL_LIST_TAGS", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "SSHOAL_LIST_TAGS", value_parser = BoolishValueParser::new())]
     pub list_tags: bool,
 }
 
@@ -65,13 +65,13 @@ pub struct ListArgs {
 #[command(next_help_heading = "Mode")]
 pub struct ModeArgs {
     /// Change nothing: ask guards, compare files, and report what would change
-    #[arg(short = 'C', long, env = "SSHOAL_CHECK", value_parser = FalseyValueParser::new())]
+    #[arg(short = 'C', long, env = "SSHOAL_CHECK", value_parser = BoolishValueParser::new())]
     pub check: bool,
     /// Show what uploads of single text files change
-    #[arg(short = 'D', long, env = "SSHOAL_DIFF", value_parser = FalseyValueParser::new())]
+    #[arg(short = 'D', long, env = "SSHOAL_DIFF", value_parser = BoolishValueParser::new())]
     pub diff: bool,
     /// With --check, exit with 5 when something would change
-    #[arg(long, env = "SSHOAL_DETAILED_EXITCODE", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "SSHOAL_DETAILED_EXITCODE", value_parser = BoolishValueParser::new())]
     pub detailed_exitcode: bool,
 }
 
@@ -86,10 +86,10 @@ pub struct ConnectArgs {
     #[arg(long, value_name = "FILE", env = "SSHOAL_PRIVATE_KEY")]
     pub private_key: Option<PathBuf>,
     /// Ask for the login password
-    #[arg(short = 'k', long, env = "SSHOAL_ASK_PASS", value_parser = FalseyValueParser::new())]
+    #[arg(short = 'k', long, env = "SSHOAL_ASK_PASS", value_parser = BoolishValueParser::new())]
     pub ask_pass: bool,
     /// Ask for the sudo password
-    #[arg(short = 'K', long, env = "SSHOAL_ASK_SUDO_PASS", value_parser = FalseyValueParser::new())]
+    #[arg(short = 'K', long, env = "SSHOAL_ASK_SUDO_PASS", value_parser = BoolishValueParser::new())]
     pub ask_sudo_pass: bool,
     /// Connection timeout in seconds
     #[arg(short = 'T', long, value_name = "SECONDS", env = "SSHOAL_TIMEOUT")]
@@ -101,10 +101,10 @@ pub struct ConnectArgs {
     #[arg(long, value_name = "FILE", env = "SSHOAL_KNOWN_HOSTS")]
     pub known_hosts: Option<PathBuf>,
     /// Pass ~/.ssh/config over, which otherwise counts below the inventory
-    #[arg(long, env = "SSHOAL_NO_SSH_CONFIG", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "SSHOAL_NO_SSH_CONFIG", value_parser = BoolishValueParser::new())]
     pub no_ssh_config: bool,
     /// Use a shared password on all hosts at once, instead of proving it on one first
-    #[arg(long, env = "SSHOAL_NO_CANARY", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "SSHOAL_NO_CANARY", value_parser = BoolishValueParser::new())]
     pub no_canary: bool,
     /// How many hosts to work on at a time [default: 64]
     #[arg(short, long, value_name = "N", env = "SSHOAL_FORKS")]
@@ -165,7 +165,7 @@ impl Args for VerbosityArgs {
             Arg::new(name)
                 .long(name)
                 .action(ArgAction::SetTrue)
-                .value_parser(FalseyValueParser::new())
+                .value_parser(BoolishValueParser::new())
         };
         command
             .arg(

@@ -55,7 +55,7 @@ pub struct InventoryShowArgs {
     #[arg(value_name = "HOST")]
     pub host: String,
     /// Also tell which file and line each variable comes from
-    #[arg(long, env = "SSHOAL_ORIGINS", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "SSHOAL_ORIGINS", value_parser = clap::builder::BoolishValueParser::new())]
     pub origins: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]

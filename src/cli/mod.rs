@@ -9,7 +9,7 @@ mod invocation;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::BoolishValueParser;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 pub use args::{
@@ -123,7 +123,7 @@ pub struct ExecArgs {
     #[arg(last = true, value_name = "CMD")]
     pub command: Vec<String>,
     /// Run the command, or move the file, through sudo
-    #[arg(long, env = "SSHOAL_SUDO", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "SSHOAL_SUDO", value_parser = BoolishValueParser::new())]
     pub sudo: bool,
     /// Environment variable of the command (repeatable)
     #[arg(long = "env", value_name = "NAME=VALUE", env = "SSHOAL_ENV", hide_env_values = true)]
@@ -135,7 +135,7 @@ pub struct ExecArgs {
     #[arg(long, value_name = "REMOTE:LOCAL", env = "SSHOAL_DOWNLOAD", conflicts_with_all = ["command", "environment"])]
     pub download: Option<String>,
     /// Print the names of the hosts, one per line, and do nothing else
-    #[arg(long, env = "SSHOAL_LIST_HOSTS", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "SSHOAL_LIST_HOSTS", value_parser = BoolishValueParser::new())]
     pub list_hosts: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would take a comment for help")]
@@ -202,7 +202,7 @@ pub struct CheckArgs {
     #[arg(value_name = "PATH")]
     pub paths: Vec<String>,
     /// Also check what only the machine that runs it has: variables of env(), private keys, and the secrets that credential_ref and vault() mean, read from VAULT_ADDR
-    #[arg(long, env = "SSHOAL_WITH_CREDENTIALS", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "SSHOAL_WITH_CREDENTIALS", value_parser = BoolishValueParser::new())]
     pub with_credentials: bool,
     /// Output format: text for people, or what a CI system reads
     #[arg(long, value_enum, default_value_t, env = "SSHOAL_FORMAT")]
@@ -261,10 +261,12 @@ pub enum SchemaKind {
 ///
 /// Output goes to the process's standard output and error.
 pub fn main_with(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let args: Vec<OsString> = args.into_iter().collect();
     // Usage errors exit with 1 like other invalid input; 2 means that a task failed.
-    let matches = match without_empty(Cli::command()).try_get_matches_from(args) {
+    let matches = match without_empty(Cli::command()).try_get_matches_from(&args) {
         Ok(matches) => matches,
         Err(error) => {
+            let error = global::naming_variable(error, &args);
             // Printing fails only when nobody listens any more.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::InvalidInput as u8 } else { 0 };

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan};
-pub use plain::plain_secrets;
+pub use plain::{holds_a_secret, is_no_secret, plain_secrets};
 
 use crate::load::source::{FileId, Sources, Span};
 use excerpt::Excerpt;

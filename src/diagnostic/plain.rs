@@ -42,16 +42,24 @@ fn first_of(value: &str) -> &str {
     value[..ends.into_iter().min().unwrap_or(value.len())].trim_end()
 }
 
-fn holds_a_secret(key: &str) -> bool {
+/// Whether a key or a variable of this name holds a secret.
+#[must_use]
+pub fn holds_a_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('-', "_");
     let ends = ["password", "passphrase", "_secret", "_token", "api_key"];
     key != "password_key"
         && (SECRET_KEYS.contains(&key.as_str()) || ends.iter().any(|end| key.ends_with(end)))
 }
 
+/// Whether a value is none, or just says whether there is one.
+#[must_use]
+pub fn is_no_secret(value: &str) -> bool {
+    ["", "null", "~", "true", "false", "yes", "no"].contains(&value.to_ascii_lowercase().as_str())
+}
+
 fn is_plain(value: &str) -> bool {
     let inner = value.trim_matches(['"', '\'']);
-    let is_none = ["", "null", "~", "true", "false", "yes", "no"].contains(&inner);
+    let is_none = is_no_secret(inner);
     // A template, a variable of a shell, a tag such as `!vault`, an alias, a mapping.
     let is_other = inner.contains("{{")
         || inner.starts_with('$')

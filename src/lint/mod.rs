@@ -4,6 +4,7 @@
 //! It must be quiet: where something cannot be told for sure, nothing is said.
 
 mod names;
+mod outputs;
 mod secrets;
 mod warning;
 
@@ -39,6 +40,7 @@ pub fn playbook(sources: &Sources, playbook: &RawPlaybook, plan: Option<&Plan>) 
         }
     }
     plays.iter().for_each(|play| idle_handlers(&play.value, &mut problems));
+    outputs::untrimmed(sources, plays, &mut problems);
     if plan.is_none() {
         auto_add_in_ci(plays, &mut problems);
     }

@@ -193,6 +193,37 @@ fn a_task_that_tags_leave_out_hides_no_other() {
 }
 
 #[test]
+fn outputs_that_are_compared_with_their_newline_are_told() {
+    let task = |rest: &str| {
+        let known = "    - { command: systemctl is-active x, register: r }\n    - { command: printf x, register: p }\n    - { file_transfer: { operation: download, remote_path: /x, local_path: 'x-{{ inventory_hostname }}' }, register: t }\n    - command: echo {{ r.ok }} {{ p.ok }} {{ t.ok }}\n";
+        tasks_of(&format!("{known}    - command: id\n      {rest}\n"))
+    };
+    let told = |what: &str| format!("`{what}` ends with a newline, and so it never is this text");
+    for (rest, what, at) in [
+        ("when: r.output == 'active'", "r.output", "r.output == 'active'"),
+        ("when: [r.ok, \"{{ 'a' != r.error }}\"]", "r.error", "'a' != r.error"),
+        ("when: r.output not in ['a', 'b']", "r.output", "r.output not in ['a', 'b']"),
+        ("until: result.output == 'up'", "result.output", "result.output == 'up'"),
+        (
+            "driver_args: { environment: { A: \"{{ 1 if r.output == 'a' else 2 }}\" } }",
+            "r.output",
+            "r.output == 'a'",
+        ),
+    ] {
+        assert_eq!(task(rest), [format!("{} <{at}>", told(what))], "{rest}");
+    }
+    for rest in [
+        "when: r.output | trim == 'active'",
+        "when: r.output == ''",
+        "when: \"'active' in r.output\"",
+        "when: p.output == 'x'",
+        "when: t.output == 'x'",
+    ] {
+        assert_eq!(task(rest), [""; 0], "{rest}");
+    }
+}
+
+#[test]
 fn handlers_that_nothing_notifies_are_told() {
     let play = |notify: &str| {
         let playbook = format!(

@@ -60,6 +60,17 @@ pub enum LintWarning {
         /// The handler.
         name: String,
     },
+    /// An output that is compared with what it cannot be.
+    #[error("`{what}` ends with a newline, and so it never is this text")]
+    #[diagnostic(
+        code(lint::untrimmed_output),
+        severity(Warning),
+        help("output ends with a newline: write `{what} | trim`")
+    )]
+    Untrimmed {
+        /// The result and its part.
+        what: String,
+    },
     /// A secret that everybody with the repository can read.
     #[error("`{key}` stands here in plain text, in a file under git")]
     #[diagnostic(

@@ -3,7 +3,11 @@
 use super::node::Map;
 
 /// What to write in place of a command with the arguments of Ansible's module.
-pub(super) const AS_TEXT: &str = "write the command as a text: `command: uptime`; `chdir` is `driver_args: { working_directory: … }`, `creates` and `removes` stand on the task itself";
+pub(super) fn as_text(key: &str) -> String {
+    format!(
+        "write the command as a text: `{key}: uptime`; `chdir` is `driver_args: {{ working_directory: … }}`, `creates` and `removes` stand on the task itself"
+    )
+}
 
 /// Whether a mapping is what Ansible's `command` and `shell` take.
 pub(super) fn is_module(map: &Map) -> bool {

@@ -80,6 +80,15 @@ pub(super) fn driver(vars: &Vars, decoder: &mut Decoder) -> DriverArgs {
     }
 }
 
+/// How Ansible becomes root.
+pub const BECOME_METHOD: &str = "ansible_become_method";
+
+/// Whether sshoal becomes root in this way.
+#[must_use]
+pub fn is_sudo(method: &str) -> bool {
+    ["sudo", "ansible.builtin.sudo", "community.general.sudo"].contains(&method)
+}
+
 /// Whether sshoal reaches hosts of this `ansible_connection`.
 #[must_use]
 pub fn is_ssh(connection: &str) -> bool {

@@ -169,7 +169,7 @@ pub(super) fn task(task: &At<RawTask>, decoder: &mut Decoder) {
         (None, None)
             if raw.command.is_none()
                 && raw.config.is_none()
-                && !["command", "config", "file_transfer"]
+                && !["command", "config", "file_transfer", "import_tasks"]
                     .into_iter()
                     .any(|key| raw.rejected.may_be(key)) =>
         {

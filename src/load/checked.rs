@@ -51,8 +51,9 @@ pub(super) fn is_tasks(node: &Node) -> bool {
 
 /// Reads a list of tasks, with those that they import.
 pub(super) fn tasks(sources: &Sources, file: FileId) -> Result<Vec<At<RawTask>>, Vec<Problem>> {
-    let node = document(sources, file, Format::of(&sources.get(file).name, ""))?;
-    let mut decoder = Decoder::new(true, Some(Span::whole(file)));
+    let format = Format::of(&sources.get(file).name, "");
+    let node = document(sources, file, format)?;
+    let mut decoder = Decoder::of_playbook(true, Some(Span::whole(file)), format);
     let tasks = decode_all(&items(&node), "a task", &mut decoder, check::task);
     let mut importer = Importer::new(sources, file);
     let tasks = importer.tasks(tasks);

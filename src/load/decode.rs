@@ -2,8 +2,10 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use super::document::Format;
 use super::error::LoadError;
 use super::node::{Kind, Map, Node, TextStyle};
+use super::place::Scalars;
 use super::source::Span;
 use crate::diagnostic::Problem;
 
@@ -84,6 +86,8 @@ pub trait Decode: Sized {
 pub struct Decoder {
     /// Whether texts may be templates. Requests and ad hoc commands are literal.
     pub templates: bool,
+    /// What unquoted scalars mean among variables and the items of loops.
+    pub(super) variables: Scalars,
     /// Where to point when a node has no place of its own.
     fallback: Option<Span>,
     problems: Vec<Problem>,
@@ -111,7 +115,13 @@ impl Decoder {
     /// A decoder for a document.
     #[must_use]
     pub fn new(templates: bool, fallback: Option<Span>) -> Self {
-        Self { templates, fallback, problems: Vec::new() }
+        Self { templates, fallback, ..Self::default() }
+    }
+
+    /// A decoder for a playbook or requests. Their variables mean what those of files
+    /// with variables do: a `no` must not hold only because it moved.
+    pub(super) fn of_playbook(templates: bool, fallback: Option<Span>, format: Format) -> Self {
+        Self { variables: format.of_variables(), ..Self::new(templates, fallback) }
     }
 
     /// The problems found so far.

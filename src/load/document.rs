@@ -32,6 +32,14 @@ impl Format {
         }
     }
 
+    /// What unquoted scalars mean among the variables of such a document.
+    pub(super) fn of_variables(self) -> Scalars {
+        match self {
+            Self::Json => Scalars::Core,
+            Self::Yaml(_) => Scalars::Ansible,
+        }
+    }
+
     /// The format of a file with variables, which YAML reads as Ansible does.
     pub(super) fn of_vars(path: &Path) -> Self {
         match path.extension().is_some_and(|extension| extension == "json") {
@@ -59,6 +67,14 @@ pub fn document(sources: &Sources, file: FileId, format: Format) -> Result<Node,
         Format::Yaml(_) => parse_yaml(&tree),
     };
     let node = parsed.map_err(|problem| vec![problem])?;
+    let compound = tree.compound_keys.take();
+    if !compound.is_empty() {
+        let place = |span: Span| with_braces(text, span);
+        let problem = |span: Option<Span>| {
+            Problem::new(LoadError::CompoundKey, Some(span.map_or(whole, place)))
+        };
+        return Err(compound.into_iter().map(problem).collect());
+    }
     let duplicates = tree.duplicates();
     if duplicates.is_empty() {
         return Ok(node);
@@ -161,7 +177,7 @@ fn yaml_advice(
         let mut seconds = text.match_indices("\n---").map(|(at, _)| at + 1);
         let second = seconds.find(|at| has_content(&text[..*at]));
         let message = "there is more than one document".to_owned();
-        let help = "one file holds one playbook: remove the second `---`, or split the file";
+        let help = "one file holds one document: remove the second `---`, or split the file";
         return (message, help, second.unwrap_or(start));
     }
     if let Some(tab) = indenting_tab(text, start) {
@@ -220,6 +236,16 @@ fn indenting_tab(text: &str, at: usize) -> Option<usize> {
         start += line.len();
     }
     None
+}
+
+/// The template without quotes in whose braces something stands, if it does.
+fn with_braces(text: &str, inner: Span) -> Span {
+    let Some(start) = text[..inner.start].trim_end().strip_suffix("{{").map(str::len) else {
+        return inner;
+    };
+    let line = text[start..].lines().next().unwrap_or_default();
+    let len = line.find("}}").map_or(line.trim_end().len(), |end| end + 2);
+    Span { start, len, ..inner }
 }
 
 /// The braces of a value that begins with a template and has no quotes, on the

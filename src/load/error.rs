@@ -53,6 +53,23 @@ pub enum LoadError {
         /// The key.
         key: String,
     },
+    /// A key that is itself a mapping or a list.
+    #[error("a mapping or a list stands where a key does")]
+    #[diagnostic(
+        code(load::compound_key),
+        help("put a value that begins with a template in quotes: `key: \"{{{{ name }}}}\"`")
+    )]
+    CompoundKey,
+    /// A request that a plan printed, without what the plan leaves out.
+    #[error("this value is not in the plan: put it in")]
+    #[diagnostic(
+        code(load::placeholder),
+        help("`sshoal plan` prints this in place of {stands_for}")
+    )]
+    Placeholder {
+        /// What it stands for.
+        stands_for: &'static str,
+    },
     /// A key that nothing knows.
     #[error("unknown key `{key}` in {within}")]
     #[diagnostic(code(load::unknown_key), help("{help}"))]

@@ -12,7 +12,7 @@ use super::node::{Kind, Node};
 use super::playbook::{RawTask, Vars};
 use super::source::{FileId, Sources, Span, shown};
 use super::{PlaybookContent, RawPlaybook};
-use super::{check, checked};
+use super::{check, checked, placeholder};
 use crate::diagnostic::Problem;
 
 /// Expands globs into the paths of playbooks, in the order given, without duplicates.
@@ -136,7 +136,7 @@ fn playbook(sources: &Sources, file: FileId) -> RawPlaybook {
             return RawPlaybook::new(file, PlaybookContent::Plays(Vec::new()), problems);
         }
     };
-    let mut decoder = Decoder::new(true, Some(Span::whole(file)));
+    let mut decoder = Decoder::of_playbook(true, Some(Span::whole(file)), format);
     let items = items(&node);
     let content = if items.is_empty() {
         let error = LoadError::Conflict {
@@ -186,8 +186,10 @@ fn is_request(item: &Node) -> bool {
 /// All that is wrong with the document.
 pub fn literal_requests(sources: &Sources, file: FileId) -> Result<Vec<At<RawTask>>, Vec<Problem>> {
     let source = sources.get(file);
-    let node = document(sources, file, Format::of(&source.name, &source.text))?;
-    let mut decoder = Decoder::new(false, Some(Span::whole(file)));
+    let format = Format::of(&source.name, &source.text);
+    let node = document(sources, file, format)?;
+    let mut decoder = Decoder::of_playbook(false, Some(Span::whole(file)), format);
+    placeholder::check(&node, &mut decoder);
     let items = items(&node);
     if items.is_empty() {
         let error = LoadError::Conflict {

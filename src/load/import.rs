@@ -120,7 +120,7 @@ impl<'s> Importer<'s> {
                 return Vec::new();
             }
         };
-        let mut decoder = Decoder::new(true, Some(Span::whole(file)));
+        let mut decoder = Decoder::of_playbook(true, Some(Span::whole(file)), format);
         let items = items(&node);
         if let Some(error) = what.mistaken(&items) {
             self.problems.push(Problem::new(error, import.span));

@@ -25,6 +25,7 @@ mod numbers;
 pub mod numeral;
 pub mod pattern_file;
 mod place;
+pub mod placeholder;
 pub mod playbook;
 mod primitive;
 pub mod project;

@@ -239,8 +239,12 @@ impl<'de> Visitor<'de> for NodeSeed<'_, '_> {
             ordinal = self.0.counted();
         }
         let span = map.values().find_map(|entry| entry.key);
-        for merge in merges {
-            merge_into(&mut map, merge);
+        if !merges.is_empty() {
+            // What is merged comes first, as to Ansible: the order of hosts follows.
+            let mut merged = Map::new();
+            merges.into_iter().for_each(|merge| merge_into(&mut merged, merge));
+            merged.extend(map);
+            map = merged;
         }
         Ok(Node { kind: Kind::Map(map), span })
     }
@@ -264,7 +268,7 @@ impl<'de> DeserializeSeed<'de> for TagSeed {
     }
 }
 
-/// YAML's merge key: what the mapping has itself wins.
+/// YAML's merge key: of several mappings that are merged, the first wins.
 fn merge_into(map: &mut Map, merge: Node) {
     match merge.kind {
         Kind::Map(lower) => {

@@ -18,6 +18,12 @@ impl Numeral {
         self.value.clone()
     }
 
+    /// How it was written, where that is known.
+    #[must_use]
+    pub fn as_written(&self) -> Option<&str> {
+        self.written.as_deref()
+    }
+
     /// The same number, written like this.
     #[must_use]
     pub fn written(self, text: &str) -> Self {

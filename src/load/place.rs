@@ -18,9 +18,10 @@ use super::walk::position_of;
 use super::yaml_1_1;
 
 /// What an unquoted scalar means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Scalars {
     /// YAML 1.2, and JSON.
+    #[default]
     Core,
     /// YAML 1.1 as Ansible reads it: `yes` and `on` are booleans, `0644` is octal.
     Ansible,
@@ -39,6 +40,8 @@ pub(super) struct Document<'t> {
     walks: Cell<usize>,
     numbers: OnceCell<HashMap<usize, Range<usize>>>,
     duplicates: RefCell<Vec<(String, Option<Span>)>>,
+    /// The places of keys that are mappings or lists.
+    pub(super) compound_keys: RefCell<Vec<Option<Span>>>,
 }
 
 impl<'t> Document<'t> {
@@ -52,6 +55,7 @@ impl<'t> Document<'t> {
             walks: Cell::new(0),
             numbers: OnceCell::new(),
             duplicates: RefCell::default(),
+            compound_keys: RefCell::default(),
         }
     }
 
@@ -140,6 +144,10 @@ impl<'t> Document<'t> {
                 let name = text.split(':').next().unwrap_or_default().trim_end();
                 key.span = Some(Span { len: name.len(), ..span });
                 name.to_owned()
+            }
+            (Kind::Map(_) | Kind::List(_), span) => {
+                self.compound_keys.borrow_mut().push(span);
+                String::new()
             }
             _ => key.to_json().to_string(),
         }

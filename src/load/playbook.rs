@@ -134,7 +134,7 @@ impl JsonSchema for Vars {
 
 impl Decode for Vars {
     fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
-        decoder.map(node, what).map(|map| Self(map.clone()))
+        decoder.map(node, what).map(|map| Self(decoder.variables.reread_map(map)))
     }
 }
 
@@ -263,7 +263,7 @@ impl JsonSchema for LoopItems {
 impl Decode for LoopItems {
     fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
         match &node.kind {
-            Kind::List(items) => Some(Self::List(items.clone())),
+            Kind::List(items) => Some(Self::List(decoder.variables.reread_list(items))),
             Kind::Text(text, _) if super::decode::is_template(text) => {
                 Some(Self::Template(text.clone()))
             }

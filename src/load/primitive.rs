@@ -12,7 +12,11 @@ impl Decode for String {
             Kind::Number(number) => Some(number.to_string()),
             _ => {
                 let help = match &node.kind {
-                    Kind::Map(map) if ansible::is_module(map) => ansible::AS_TEXT,
+                    Kind::Map(map)
+                        if ["`command`", "`config`"].contains(&what) && ansible::is_module(map) =>
+                    {
+                        &ansible::as_text(what.trim_matches('`'))
+                    }
                     Kind::List(_) | Kind::Map(_) => "write a single text",
                     _ => "put it in quotes",
                 };

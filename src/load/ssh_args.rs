@@ -57,6 +57,10 @@ impl Jump {
         if text.is_empty() || text.eq_ignore_ascii_case("none") {
             return Self::default();
         }
+        if outside(text, ',').next().is_some() {
+            // A chain stays whole, and is refused where a host goes through it.
+            return Self { host: Some(text.to_owned()), ..Self::default() };
+        }
         let (user, rest) = match outside(text, '@').next_back() {
             Some(at) => (Some(&text[..at]), &text[at + 1..]),
             None => (None, text),
@@ -86,7 +90,16 @@ impl Jump {
         let (options, destination) = options(words.get(1..).unwrap_or_default());
         let forwards = options.iter().any(|(option, _)| *option == 'W');
         let Some(destination) = destination.filter(|_| is_ssh && forwards) else { return foreign };
-        let mut jump = Self::of_destination(&destination);
+        // One that jumps itself is the end of a chain.
+        let before =
+            options.iter().find_map(|(option, value)| match (option, split_option(value)) {
+                ('J', _) => Some(value.as_str()),
+                ('o', Some((name, value))) if name.eq_ignore_ascii_case("proxyjump") => Some(value),
+                _ => None,
+            });
+        let before = before.filter(|before| !before.eq_ignore_ascii_case("none"));
+        let chain = before.map(|before| format!("{before},{destination}"));
+        let mut jump = Self::of_destination(chain.as_deref().unwrap_or(&destination));
         for (option, value) in options {
             let (name, value) = match (option, split_option(&value)) {
                 ('p', _) => ("port", value.as_str()),
@@ -213,6 +226,9 @@ mod tests {
             ),
             ("-J first -J second", plain(None, "first", None)),
             ("-J a,b", plain(None, "a,b", None)),
+            ("-J a@h1,b@h2:23", plain(None, "a@h1,b@h2:23", None)),
+            ("-o ProxyCommand='ssh -J a@h1 -W %h:%p b@h2'", plain(None, "a@h1,b@h2", None)),
+            ("-J {{ f(a, b) }}@h", plain(Some("{{ f(a, b) }}"), "h", None)),
             (
                 r#"-o ProxyCommand="ssh -q -W %h:%p -p 2222 -i ~/.ssh/jump ops@bastion""#,
                 (text("ops"), text("bastion"), text("2222"), text("~/.ssh/jump"), false),

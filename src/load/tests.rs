@@ -166,6 +166,40 @@ fn scalars_mean_what_they_mean_to_their_reader() {
 }
 
 #[test]
+fn what_is_merged_stands_first() {
+    let text = "m: &m {b: 1, c: 1}\nn: &n {d: 2, b: 2}\na: {c: 0, <<: *m, x: 0}\no: {x: 0, <<: [*m, *n]}\np: {<<: *m, x: 0, <<: *n}\n";
+    let Kind::Map(map) = tree(text, Scalars::Ansible).kind else { panic!() };
+    // Written out, for a JSON object here has no order.
+    let entries = |key: &str| {
+        let Kind::Map(inner) = &map[key].value.kind else { panic!() };
+        let entries = inner.iter().map(|(name, it)| format!("{name}{}", it.value.to_json()));
+        entries.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(entries("a"), "b1 c0 x0");
+    assert_eq!(entries("o"), "b1 c1 d2 x0");
+    assert_eq!(entries("p"), "b1 c1 d2 x0");
+}
+
+#[test]
+fn json_means_what_json_means() {
+    let sources = Sources::default();
+    let text = r#"[{"hosts": "all", "vars": {"a": "no", "b": 1e3}, "tasks": [{"command": "id", "loop": ["0644", 1e3]}]}]"#;
+    let file = sources.add("play.json", Path::new("/"), text.to_owned());
+    let Ok(super::CheckedFile::Playbook(read)) = super::any_text(&sources, file) else { panic!() };
+    let super::PlaybookContent::Plays(plays) = &read.content else { panic!() };
+    let play = &plays[0].value;
+    let vars = &play.vars.as_ref().unwrap().value.0;
+    assert_eq!(vars["a"].value.to_json(), "no");
+    assert_eq!(vars["b"].value.to_json(), 1e3);
+    let task = &play.tasks.as_ref().unwrap().value[0].value;
+    let super::playbook::LoopItems::List(items) = &task.loop_items.as_ref().unwrap().value else {
+        panic!()
+    };
+    assert_eq!(items[0].to_json(), "0644");
+    assert_eq!(items[1].to_json(), 1e3);
+}
+
+#[test]
 fn merge_keys_and_tags() {
     let text =
         "base: &b {x: 1, y: 2}\nmore: &m {x: 5, z: 3}\na: {<<: *b, y: 9}\nc:\n  <<: [*b, *m]\n";

@@ -1,6 +1,44 @@
 //! Plain scalars as YAML 1.1 and Ansible read them, where YAML 1.2 differs.
 
-use super::node::{Kind, TextStyle};
+use super::node::{Entry, Kind, Map, Node, TextStyle};
+use super::place::Scalars;
+
+impl Scalars {
+    /// A mapping that was read as YAML 1.2, as these scalars have it.
+    pub(super) fn reread_map(self, map: &Map) -> Map {
+        let entry = |entry: &Entry| Entry { key: entry.key, value: self.reread(&entry.value) };
+        map.iter().map(|(name, it)| (name.clone(), entry(it))).collect()
+    }
+
+    /// The same of a list.
+    pub(super) fn reread_list(self, items: &[Node]) -> Vec<Node> {
+        items.iter().map(|item| self.reread(item)).collect()
+    }
+
+    /// Numbers keep how they are written, for where a text is wanted.
+    fn reread(self, node: &Node) -> Node {
+        if self == Self::Core {
+            return node.clone();
+        }
+        let kind = match &node.kind {
+            Kind::Text(text, TextStyle::Plain) => match plain(text) {
+                Kind::Number(number) => Kind::Number(number.written(text)),
+                other => other,
+            },
+            Kind::Number(number) => match number.as_written() {
+                Some(written) if is_text(written) => {
+                    Kind::Text(written.to_owned(), TextStyle::Plain)
+                }
+                _ => Kind::Number(number.clone()),
+            },
+            Kind::List(items) => Kind::List(self.reread_list(items)),
+            Kind::Map(map) => Kind::Map(self.reread_map(map)),
+            Kind::Tagged(tag, inner) => Kind::Tagged(tag.clone(), Box::new(self.reread(inner))),
+            other => other.clone(),
+        };
+        Node { kind, span: node.span }
+    }
+}
 
 /// What a plain scalar means that YAML 1.2 takes for a text.
 pub(super) fn plain(text: &str) -> Kind {

@@ -1,11 +1,14 @@
 //! What an inventory written for Ansible asks for and sshoal cannot do. It is an
 //! error only for hosts that are used.
 
+use std::sync::Arc;
+
+use super::collect::Collect;
 use super::error::PlanError;
 use crate::diagnostic::Problem;
-use crate::load::ansible_vars::{CONNECTION, foreign_proxy, is_ssh};
+use crate::load::ansible_vars::{BECOME_METHOD, CONNECTION, foreign_proxy, is_ssh, is_sudo};
 use crate::load::decode::{At, Templated, is_template};
-use crate::load::node::Kind;
+use crate::load::node::{Kind, Node};
 use crate::load::request::ConnectionArgs;
 use crate::resolve::frame::Frame;
 use crate::resolve::render::Miss;
@@ -54,6 +57,25 @@ pub(super) fn check(
         problems.push(Problem::new(error, node.span).on_host(&scope.host));
     }
     problems.len() == before
+}
+
+/// Refuses to run through sudo what Ansible would run through something else.
+pub(super) fn check_method(frame: &Arc<Frame>, collect: &mut Collect) {
+    let scope = frame.scope();
+    let layers = scope.world.extra.iter().rev().chain(scope.layers.iter().rev());
+    let node = layers.into_iter().find_map(|layer| layer.get(BECOME_METHOD));
+    let Some(Node { kind: Kind::Text(text, _), span }) = node else { return };
+    let at = At { value: templated(text), span: *span, key: *span };
+    let Some(method) = collect.value(frame, Some(&at), BECOME_METHOD) else { return };
+    if !is_sudo(&method) {
+        let error = PlanError::Unfitting {
+            message: format!("`{BECOME_METHOD}: {method}` is not one that sshoal has"),
+            help: "sshoal becomes another user with sudo: leave the host out of the pattern, or \
+                   set `ansible_become_method: sudo`"
+                .to_owned(),
+        };
+        collect.error(error, Some(&at));
+    }
 }
 
 fn templated(text: &str) -> Templated<String> {

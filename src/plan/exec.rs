@@ -63,6 +63,7 @@ pub(super) fn sudo(
     if !collect.value(frame, args.sudo.as_ref(), "sudo").unwrap_or(false) {
         return None;
     }
+    super::ansible::check_method(frame, collect);
     let password = args.sudo_password.as_ref();
     let password = password.and_then(|at| collect.take(frame.secret(at, "`sudo_password`")));
     if password.as_ref().is_some_and(|password| password.reveal().contains(['\0', '\n'])) {

@@ -38,6 +38,7 @@ impl Planner {
         let lanes = hosts.iter().map(|(host, shapes)| {
             let mut scope = Scope::of_host(&self.world, host);
             scope.play_hosts = Value::from(vec![host.to_string()]);
+            scope.brings_names = true;
             let project = self.world.project.as_deref();
             let base = HostBase {
                 scope: Arc::new(scope),

@@ -4,8 +4,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Serde, Value};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior};
+use minijinja::value::{Kwargs, Serde, Value};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior, filters};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use regex::Regex;
 
@@ -38,6 +38,8 @@ pub(super) fn environment() -> Environment<'static> {
         note_inner(text);
         STANDARD.encode(text)
     });
+    environment.add_filter("int", int);
+    environment.add_filter("float", float);
     environment.add_filter("b64decode", b64decode);
     environment.add_filter("quote", |text: &str| {
         note_inner(text);
@@ -61,6 +63,35 @@ pub(super) fn syntax() -> SyntaxConfig {
 
 fn failed(message: String) -> Error {
     Error::new(ErrorKind::InvalidOperation, message)
+}
+
+/// minijinja's `int`, which takes a text with blanks around its number as Python does:
+/// the output of a command ends with a newline.
+fn int(
+    state: &State<'_, '_>,
+    value: &Value,
+    default: Option<Value>,
+    base: Option<u32>,
+    kwargs: Kwargs,
+) -> Result<Value, Error> {
+    filters::int(state, &trimmed(value), default, base, kwargs)
+}
+
+/// The same of `float`.
+fn float(
+    state: &State<'_, '_>,
+    value: &Value,
+    default: Option<Value>,
+    kwargs: Kwargs,
+) -> Result<Value, Error> {
+    filters::float(state, &trimmed(value), default, kwargs)
+}
+
+fn trimmed(value: &Value) -> Value {
+    match value.as_str() {
+        Some(text) => Value::from(text.trim()),
+        None => value.clone(),
+    }
 }
 
 /// Quotes a text for a POSIX shell.

@@ -190,6 +190,19 @@ pub enum ResolveError {
         /// The variable that the value is, where the template is nothing else.
         variable: Option<String>,
     },
+    /// A variable is a number that does not fit where it is used.
+    #[error("{what} must be {expected}, but `{variable}` is {number}")]
+    #[diagnostic(code(resolve::template_type), help("correct the value of `{variable}`"))]
+    OutOfRange {
+        /// The key, in backticks.
+        what: String,
+        /// The type in words.
+        expected: String,
+        /// The variable.
+        variable: String,
+        /// Its value.
+        number: String,
+    },
     /// A variable's template uses the variable itself.
     #[error("the variable `{name}` is defined by itself: {path}")]
     #[diagnostic(code(resolve::recursion), help("give one of them another name or a plain value"))]

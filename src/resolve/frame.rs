@@ -14,6 +14,7 @@ use minijinja::{Error, ErrorKind};
 
 use super::engine::FRAME;
 use super::lazy::HostVars;
+use super::names::is_reserved;
 use super::render::Pending;
 use super::scope::Scope;
 use super::shape::Shape;
@@ -196,6 +197,12 @@ impl Frame {
 
     pub(super) fn lookup(self: &Arc<Self>, name: &str) -> Option<Value> {
         let world = &self.scope.world;
+        if self.scope.brings_names
+            && is_reserved(name)
+            && let Some(node) = self.task.as_ref().and_then(|layer| layer.get(name))
+        {
+            return Some(self.variable(name, node));
+        }
         match name {
             "item" if self.item.is_some() => {
                 return self.item.clone().map(|item| self.rendered_leaf(item));

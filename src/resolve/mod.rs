@@ -3,6 +3,7 @@
 
 mod advice;
 mod code;
+pub mod compared;
 mod convert;
 mod engine;
 mod error;

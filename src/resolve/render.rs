@@ -5,14 +5,13 @@ use std::sync::Arc;
 use minijinja::value::Value;
 use minijinja::{Error, ErrorKind, Expression, Template};
 
-use super::convert::{FromValue, describe, truth};
-use super::error::ResolveError;
+use super::convert::{FromValue, truth};
 use super::fault::Rendering;
 use super::frame::Frame;
 use crate::diagnostic::Problem;
 use crate::load::decode::{At, Templated, is_template};
 use crate::load::node::Node;
-use crate::load::playbook::{Condition, is_variable_name};
+use crate::load::playbook::Condition;
 use crate::load::source::Span;
 
 /// The registered name that a template has to wait for.
@@ -56,12 +55,7 @@ impl Frame {
             if self.is_unread() {
                 return Miss::Pending(Self::unread());
             }
-            let error = ResolveError::TemplateType {
-                what: what.to_owned(),
-                expected: T::EXPECTED.to_owned(),
-                found: describe(&value),
-                variable: variable_alone(text).map(str::to_owned),
-            };
+            let error = self.unfit(text, &value, what, T::EXPECTED);
             Problem::new(error, at.span).into()
         })
     }
@@ -282,12 +276,6 @@ impl std::io::Write for Limited {
 /// but what they mean is clear.
 pub(super) fn bare(text: &str) -> &str {
     between_braces(text.trim()).unwrap_or(text)
-}
-
-/// The variable whose value a template is, where it does nothing with it.
-fn variable_alone(text: &str) -> Option<&str> {
-    let name = between_braces(text.trim())?.trim();
-    is_variable_name(name).then_some(name)
 }
 
 /// What stands between the outermost braces of a text that is nothing else. The

@@ -204,6 +204,9 @@ pub struct Scope {
     pub advice: Option<&'static str>,
     /// Whether a file of variables is missing, so that any name may be there.
     pub is_incomplete: bool,
+    /// Whether the task brings its own values along for the names that are always
+    /// there: a request that a plan printed has those of the plan.
+    pub brings_names: bool,
 }
 
 impl Scope {
@@ -221,6 +224,7 @@ impl Scope {
             left_out: Arc::default(),
             advice: None,
             is_incomplete: false,
+            brings_names: false,
         }
     }
 

@@ -8,6 +8,7 @@
 //! hides it already. So `{{ pw | upper }}` is learned, and the host name beside it
 //! is not.
 
+mod named;
 mod texts;
 
 use std::cell::RefCell;
@@ -96,8 +97,7 @@ pub(super) struct Trace {
 impl Trace {
     /// A template is about to be rendered.
     pub(super) fn begin(&mut self) {
-        self.touched = false;
-        self.depends = false;
+        (self.touched, self.depends) = (false, false);
     }
 }
 

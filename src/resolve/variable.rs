@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use minijinja::value::{Serde, Value};
 
+use super::convert::describe;
 use super::error::ResolveError;
 use super::frame::{Frame, poison};
 use super::lazy::LazyMap;
-use super::render::Miss;
+use super::render::{Miss, between_braces};
 use crate::diagnostic::Problem;
 use crate::event::HostName;
 use crate::load::decode::is_template;
 use crate::load::node::{Kind, Node};
+use crate::load::playbook::is_variable_name;
 
 /// How many variables may be rendered within each other. More is a mistake, and
 /// would end in the stack's end.
@@ -25,10 +27,45 @@ impl Frame {
             let error = ResolveError::Tagged { name: name.to_owned(), tag: tag.to_owned() };
             return self.fail(Problem::new(error, node.span));
         }
-        match &node.kind {
+        self.learn_named(name, node);
+        let value = match &node.kind {
             _ if !has_template(node) => self.leaf(Value::from(Serde(node.to_json()))),
             Kind::Map(map) => Value::from_object(LazyMap::new(self, name, map)),
             _ => self.guarded(name, node),
+        };
+        if has_template(node) {
+            self.learn_rendered(name, &value);
+        }
+        value
+    }
+
+    /// The error for a template whose value is of another type than is `expected`.
+    pub(super) fn unfit(
+        &self,
+        text: &str,
+        value: &Value,
+        what: &str,
+        expected: &str,
+    ) -> ResolveError {
+        let (what, expected) = (what.to_owned(), expected.to_owned());
+        let variable = variable_alone(text).map(str::to_owned);
+        let written = variable.as_deref().and_then(|name| self.number(name));
+        match (variable, written) {
+            (Some(variable), Some(number)) => {
+                ResolveError::OutOfRange { what, expected, variable, number }
+            }
+            (variable, _) => {
+                ResolveError::TemplateType { what, expected, found: describe(value), variable }
+            }
+        }
+    }
+
+    /// The number that a variable is, where it is written as one.
+    fn number(&self, name: &str) -> Option<String> {
+        let node = self.layers().find_map(|layer| layer.get(name))?;
+        match &node.kind {
+            Kind::Number(number) => Some(number.to_string()),
+            _ => None,
         }
     }
 
@@ -89,6 +126,13 @@ impl Frame {
             _ => Ok(self.leaf(Value::from(Serde(node.to_json())))),
         }
     }
+}
+
+/// The variable whose value a template is, where it does nothing with it.
+fn variable_alone(text: &str) -> Option<&str> {
+    const LITERALS: [&str; 6] = ["true", "True", "false", "False", "none", "None"];
+    let name = between_braces(text.trim_end())?.trim();
+    (is_variable_name(name) && !LITERALS.contains(&name)).then_some(name)
 }
 
 /// What keeps a variable from being rendered within those of `stack`.

@@ -37,6 +37,22 @@ fn help_shows_no_value_of_a_variable_that_may_hold_a_secret() {
 }
 
 #[test]
+fn a_wrong_value_of_a_variable_is_told_with_its_name() {
+    let told = |name: &str, value: &str, args: &[&str]| {
+        unreachable().env(name, value).args(args.iter().copied()).status(1).run().stderr
+    };
+    for (name, value) in [("SSHOAL_FORKS", "abc"), ("SSHOAL_CHECK", "maybe"), ("SSHOAL_QUIET", "x")]
+    {
+        let stderr = told(name, value, &[]);
+        let expected = format!("invalid value '{value}' for '{name}'");
+        assert!(stderr.contains(&expected), "{stderr}");
+    }
+    let stderr = told("SSHOAL_FORKS", "abc", &["--forks", "none"]);
+    assert!(stderr.contains("invalid value 'none' for '--forks <N>'"), "{stderr}");
+    unreachable().env("SSHOAL_CHECK", "off").run();
+}
+
+#[test]
 fn usage_errors_exit_with_1() {
     for args in [&["run"][..], &["nothing"], &["run", "--nope"], &["exec", "all", "--forks", "0"]] {
         assert_eq!(Sshoal::new().args(args.iter().copied()).status(1).run().stdout, "");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::request::{Of, Request};
+use crate::load::placeholder::KNOWN_AFTER;
 use crate::plan::model::{Lane, Notify, PlannedTask, Role, TaskBody};
 use crate::secret::Redactor;
 
@@ -30,7 +31,7 @@ impl Registers {
     /// What stands for something that is known once these results are.
     fn after(&self, lane: &Lane, awaits: &[Arc<str>]) -> String {
         let names: Vec<&str> = awaits.iter().map(|name| self.name(lane, name)).collect();
-        format!("<known after: {}>", names.join(", "))
+        format!("{KNOWN_AFTER}{}>", names.join(", "))
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::count;
 use super::request::Request;
+use crate::load::placeholder::KNOWN_AFTER;
 
 /// What a request does, and under which conditions.
 pub(super) fn lines(request: &Request) -> Vec<String> {
@@ -91,7 +92,7 @@ fn action(request: &Request, args: &Map<String, Value>) -> Vec<String> {
         let interpreter = args.get("script_interpreter").map_or("sh".to_owned(), text);
         // A script that is not known yet says so.
         let unknown = text(script);
-        let unknown = match unknown.starts_with("<known after: ") && unknown.ends_with('>') {
+        let unknown = match unknown.starts_with(KNOWN_AFTER) && unknown.ends_with('>') {
             true => format!(" {unknown}"),
             false => String::new(),
         };

@@ -51,6 +51,33 @@ fn what_templates_make_of_a_secret_is_one() {
 }
 
 #[test]
+fn what_the_name_of_a_variable_calls_a_secret_is_one() {
+    let playbook = "\
+- hosts: web
+  vars:
+    base: 9f8e7d6c5b
+    db_password: correct-horse
+    api_token: \"t-{{ base }}\"
+    ansible_become_password: battery-staple
+    app: { user: operator, client_secret: shibboleth, pin_password: 987654 }
+    wants_password: 'yes'
+    password_file: /etc/app/key
+    never_password: unused-value
+    short_token: abc
+  tasks:
+    - command: \"login {{ db_password }} {{ api_token }} {{ ansible_become_password }} {{ app.user }}\"
+    - command: \"echo {{ wants_password }} {{ password_file }} {{ short_token }}\"
+";
+    let planned = Case { inventory: INVENTORY, playbook, ..Case::default() }.planned();
+    let mask = |text| planned.redactor.mask(text).into_owned();
+    assert_eq!(mask("correct-horse t-9f8e7d6c5b battery-staple"), "*** *** ***");
+    assert_eq!(mask("operator shibboleth 987654"), "operator *** ***");
+    assert_eq!(mask("yes /etc/app/key unused-value"), "yes /etc/app/key unused-value");
+    assert_eq!(mask("abcd\nabc"), "abcd\n***");
+    assert_eq!(planned.plan.warnings.len(), 1, "{:?}", planned.plan.warnings);
+}
+
+#[test]
 fn what_masking_hides_already_is_not_learned_as_a_whole() {
     let planned = planned(
         "- command: id\n  driver_args: { environment: { X: 'postgres://u:{{ pw }}@h', Y: '{{ other }}{{ pw | length }}', Z: '{{ \"weak\" if pw == site else \"good\" }}' } }\n",

@@ -24,6 +24,7 @@ fn requests(plan: &Value, host: &str) -> Vec<Value> {
 fn planned_again(dir: &Path, requests: &[Value]) -> Planned {
     let sources = Arc::new(Sources::default());
     let text = serde_json::to_string_pretty(requests).unwrap();
+    let text = text.replace("\"***\"", "\"put in again\"");
     let file = sources.add("requests.json", dir, text);
     let words = |problems: Vec<Problem>| -> Vec<String> {
         problems.iter().map(|problem| problem.one_line(&sources)).collect()
@@ -141,6 +142,30 @@ fn what_a_plan_shows_can_be_requested_and_is_the_same_again() {
         assert_eq!(first, again, "{first:#}\n{again:#}");
     }
     assert_eq!(made.len(), again.len());
+}
+
+#[test]
+fn a_request_that_a_plan_shows_has_the_names_of_the_plan() {
+    let dir = tempfile::tempdir().unwrap();
+    let template = "{{ inventory_hostname }} {{ group_names }} {{ groups.web }} {{ run_id }}";
+    std::fs::write(dir.path().join("a.j2"), template).unwrap();
+    let inventory = INVENTORY.replace("only_here: 1", "ansible_host: 192.0.2.1");
+    let playbook = play(
+        "- file_transfer: { operation: upload, local_path: a.j2, remote_path: /a, template: true }",
+    );
+    let case = Case { inventory: &inventory, playbook: &playbook, ..Case::default() };
+    let first = case.plan_in(&Arc::new(Sources::default()), dir.path()).unwrap();
+    let made = requests(&shown(&first), "web-01");
+    let again = planned_again(dir.path(), &made);
+    let content = |planned: &Planned| {
+        let Action::FileTransfer(spec) = &steps(&planned.plan.plays[0].lanes[0].tasks[0])[0].action
+        else {
+            panic!()
+        };
+        String::from_utf8(spec.content.as_deref().unwrap().to_vec()).unwrap()
+    };
+    assert_eq!(content(&first), "web-01 ['web'] ['web-01', 'web-02'] the run");
+    assert_eq!(content(&again), content(&first));
 }
 
 #[test]

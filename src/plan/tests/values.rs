@@ -49,11 +49,60 @@ fn templates_give_what_they_say() {
         ),
         ("", "{{ nowhere | default('else') }}", "else"),
         ("", "{{ nowhere is defined }}", "False"),
+        // As in a file with variables.
+        ("a: no", "{{ a }} {{ not a }}", "False True"),
+        ("a: 0644, b: 'no', c: 1.10", "{{ a }} {{ b }} {{ c }}", "420 no 1.1"),
+        ("a: {x: [on, !unsafe off, 1:30]}", "{{ a.x | join(',') }}", "True,False,90"),
+        ("a: {<<: {x: yes}, y: 1e3}", "{{ a.x }} {{ a.y }}", "True 1e3"),
+        // An output ends with a newline.
+        ("a: \"42\\n\", b: ' 1.5 '", "{{ a | int + 1 }} {{ b | float }}", "43 1.5"),
+        ("a: \"ff\\n\"", "{{ a | int(base=16) }} {{ 'x' | int(7) }} {{ 2.9 | int }}", "255 7 2"),
         ("a: null", "[{{ a | default('x', true) }}]", "[x]"),
     ];
     for (vars, template, expected) in cases {
         assert_eq!(echo(vars, template).trim_end(), expected, "{vars} {template}");
     }
+}
+
+#[test]
+fn unquoted_words_mean_the_same_in_variables_and_loops_of_playbooks_and_files() {
+    let playbook = "\
+- hosts: web-01
+  vars: { here: no }
+  vars_files: v.yml
+  tasks:
+    - { command: echo 1, when: here }
+    - { command: echo 2, when: not here and not there }
+    - { command: 'echo {{ own }}', vars: { own: off }, when: not own }
+    - { command: 'echo {{ item }}', loop: [0644, 'no', no, 1.10] }
+    - import_tasks: more.yml
+      vars: { handed: no }
+  handlers: []
+";
+    let files = [
+        ("v.yml", "there: no\n"),
+        ("more.yml", "- { command: echo more, when: not handed }\n"),
+        ("vars/x.yml", ""),
+    ];
+    let planned =
+        Case { inventory: INVENTORY, playbook, files: &files, ..Case::default() }.planned();
+    let taken = |task: &&PlannedTask| !matches!(task.body, TaskBody::Skipped);
+    let tasks = lane(&planned, "web-01").tasks.iter().filter(taken);
+    let lines: Vec<&String> = tasks.flat_map(steps).flat_map(commands).collect();
+    let expected =
+        ["echo 2", "echo False", "echo 420", "echo no", "echo False", "echo 1.1", "echo more"];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn a_number_among_request_defaults_is_the_text_that_is_written() {
+    let playbook = "- hosts: web-01\n  vars: { driver_args: { environment: { V: 1.10, M: 0644 } } }\n  tasks: [{ command: id }]\n";
+    let planned = Case { inventory: INVENTORY, playbook, ..Case::default() }.planned();
+    let Action::Command(action) = &steps(&lane(&planned, "web-01").tasks[0])[0].action else {
+        panic!()
+    };
+    let environment = action.exec.environment.iter().map(|(name, value)| format!("{name}={value}"));
+    assert_eq!(environment.collect::<Vec<_>>(), ["V=1.10", "M=0644"]);
 }
 
 #[test]

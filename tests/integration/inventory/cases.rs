@@ -11,7 +11,19 @@ pub(super) struct Case {
     pub(super) patterns: &'static [&'static str],
 }
 
-pub(super) const REFUSED: [Case; 5] = [
+pub(super) const REFUSED: [Case; 7] = [
+    Case {
+        name: "a template without quotes",
+        files: &[("hosts.yml", "all: { vars: { x: 1, y: {{ x }} }, hosts: { h: } }\n")],
+        sources: &["../hosts.yml"],
+        patterns: &[],
+    },
+    Case {
+        name: "a list as a key",
+        files: &[("hosts.yml", "all: { vars: { y: { [a, b]: 1 } }, hosts: { h: } }\n")],
+        sources: &["../hosts.yml"],
+        patterns: &[],
+    },
     Case {
         name: "a circle of groups in YAML",
         files: &[("hosts.yml", "a: { children: { b: } }\nb: { children: { a: } }\n")],
@@ -44,7 +56,24 @@ pub(super) const REFUSED: [Case; 5] = [
     },
 ];
 
-pub(super) const READ: [Case; 27] = [
+pub(super) const READ: [Case; 28] = [
+    Case {
+        name: "the order of what is merged",
+        files: &[(
+            "hosts.yml",
+            "all:
+  vars: { one: &one { x: 1, y: 1 }, two: &two { y: 2, z: 2 }, both: { a: 0, <<: [*one, *two] } }
+  children:
+    db: { hosts: { c: , <<: { a: , b: } } }
+    more: { hosts: { a: , <<: [{ d: , e: , f: }, { f: , g: { v: 1 } }], g: } }
+    twice: { hosts: { <<: { h: , i: }, a: , <<: { j: , i: } } }
+    nested: { hosts: { k: , <<: { l: , <<: { m: , n: } } } }
+    parents: { children: { db: , <<: { nested: , more: } } }
+",
+        )],
+        sources: &["../hosts.yml"],
+        patterns: &["all", "db", "more", "twice", "nested", "parents", "db[0]"],
+    },
     Case {
         name: "nested groups",
         files: &[(
