@@ -10,7 +10,6 @@ mod scripts;
 mod upload;
 mod words;
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -26,6 +25,7 @@ use super::quote::quote;
 use super::transfer::hexadecimal;
 use super::{Cancel, Comparison, Transferred, sudo};
 use crate::failure::{ErrorCode, Failure};
+use crate::local_file;
 use crate::plan::spec::{ExecOptions, SudoSpec, TransferSpec};
 use crate::transfer::{TransferOperation, TransferRecord};
 
@@ -257,7 +257,7 @@ impl Job<'_> {
 
 /// Feeds a local file to `take`.
 fn read_all(path: &Path, mut take: impl FnMut(&[u8])) -> io::Result<()> {
-    let mut file = File::open(path)?;
+    let mut file = local_file::open(path)?;
     let mut buffer = vec![0; 128 * 1024];
     loop {
         match file.read(&mut buffer) {

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use super::words::Answers;
 use super::{Job, scripts, upload};
 use crate::failure::{ErrorCode, Failure};
+use crate::local_file;
 use crate::transfer::TransferOperation;
 use crate::transport::bootstrap::Launch;
 use crate::transport::capture::Capture;
@@ -159,7 +160,7 @@ fn after(job: &Job<'_>, size: u64) -> Result<Content, Failure> {
         Some(content) => Ok(Content::Bytes(content.to_vec())),
         None => {
             let path = &job.spec.local_path;
-            let bytes = fs::read(path).map_err(|error| upload::unreadable(path, &error))?;
+            let bytes = local_file::read(path).map_err(|error| upload::unreadable(path, &error))?;
             Ok(Content::Bytes(bytes))
         }
     }
