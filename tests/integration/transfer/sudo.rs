@@ -104,6 +104,15 @@ fn owner_and_mode_are_the_requests_else_the_targets_else_roots() {
     rig.ok(&given);
     assert_eq!((owner(&target), mode(&target)), ((1, 0), 0o4711));
 
+    // Whether with three digits or four, a mode is compared by what it means.
+    for wanted in [0o644, 0o600, 0o7] {
+        let given = TransferSpec { mode: Some(wanted), ..sudo.sudo(upload(&source, &target)) };
+        assert!(rig.ok(&given).changed, "{wanted:o}");
+        assert_eq!(mode(&target), wanted);
+        let again = rig.ok(&given);
+        assert!(!again.changed, "{wanted:o}: {again:?}");
+    }
+
     // The link stays, and what it names is replaced.
     let link = rig.there.join("link");
     symlink("a", &link).unwrap();
