@@ -14,7 +14,9 @@ const LONGEST_GRACE: Duration = Duration::from_secs(2);
 /// When a command that gave no sign at all is looked at: its exit may have come
 /// together with the answer to the request that started it.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
-/// The longest pause between two looks at the host, when output keeps coming.
+/// The longest pause between two looks at the host. While output keeps coming, pauses
+/// begin at [`FIRST_LOOK`] and double: a long command is looked at seldom, and a short one
+/// with a child that never falls silent is not taken for a long one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// What an observation says about the command.
@@ -40,6 +42,8 @@ pub(super) struct Watch {
     bare: bool,
     last_look: Instant,
     pause: Duration,
+    /// The pause while output keeps coming.
+    busy_pause: Duration,
 }
 
 impl Watch {
@@ -55,6 +59,7 @@ impl Watch {
             bare: false,
             last_look: now,
             pause: GRACE,
+            busy_pause: FIRST_LOOK,
         }
     }
 
@@ -85,7 +90,9 @@ impl Watch {
         let silent = now - self.last_heard >= GRACE;
         let rested = now - self.last_look;
         let due = match self.news {
-            Some(true) => silent && (self.bare || rested >= self.pause) || rested >= LONGEST_PAUSE,
+            Some(true) => {
+                silent && (self.bare || rested >= self.pause) || rested >= self.busy_pause
+            }
             Some(false) => false,
             None => rested >= FIRST_LOOK,
         };
@@ -100,6 +107,7 @@ impl Watch {
         (self.news, self.bare) = (Some(false), false);
         self.last_look = Instant::now();
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.busy_pause = (self.busy_pause * 2).min(LONGEST_PAUSE);
     }
 
     /// The look found the command gone. Output may have come meanwhile.
@@ -128,6 +136,18 @@ mod tests {
         watch.goes_on();
         let later = now + Duration::from_secs(600);
         assert_eq!(watch.observe_at(later, false, false, false), Exit::Unlikely);
+    }
+
+    #[test]
+    fn what_never_falls_silent_is_looked_at_ever_more_seldom() {
+        let mut watch = Watch::new(true);
+        for pause in [1, 2, 4, 8, 8] {
+            let begun = Instant::now();
+            let at = |ms: u32| begun + (pause * 1000 - 500 + ms) * MS;
+            assert_eq!(watch.observe_at(at(0), true, true, false), Exit::Unlikely);
+            assert_eq!(watch.observe_at(at(1000), true, true, false), Exit::Likely, "{pause}");
+            watch.goes_on();
+        }
     }
 
     #[test]
