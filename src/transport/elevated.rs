@@ -7,6 +7,7 @@
 mod compare;
 mod download;
 mod scripts;
+mod unchanged;
 mod upload;
 mod words;
 
@@ -164,11 +165,18 @@ impl Job<'_> {
         let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let part = TransferSpec { timeout: left, sudo: None, owner: None, group: None, ..part };
         let SshConnection { link, transfers, .. } = &mut *self.connection;
-        transfers.run(link, &part, self.cancel).map_err(|failure| match failure.code {
+        match transfers.run(link, &part, self.cancel) {
+            Ok(mut done) => {
+                let warnings = done.warnings.iter();
+                done.warnings = warnings.map(|it| self.unstaged(it, &part.remote_path)).collect();
+                Ok(done)
+            }
             // It has been told how much was left.
-            ErrorCode::TransferTimeout => self.stopped(Stop::Deadline),
-            _ => failure,
-        })
+            Err(failure) if failure.code == ErrorCode::TransferTimeout => {
+                Err(self.stopped(Stop::Deadline))
+            }
+            Err(failure) => Err(self.of_target(failure, &part.remote_path)),
+        }
     }
 
     /// Runs `work` with a new directory that nobody but the login user can enter, and

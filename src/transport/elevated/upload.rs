@@ -92,6 +92,9 @@ fn tree(job: &mut Job<'_>) -> Result<Transferred, Failure> {
     let owned = |name: &Option<String>| name.clone().unwrap_or_default();
     let (owner, group) = (owned(&job.spec.owner), owned(&job.spec.group));
     let create = if job.spec.create_dirs { "yes" } else { "no" };
+    if let Some(unchanged) = super::unchanged::unchanged(job)? {
+        return Ok(unchanged);
+    }
     job.with_stage(|job, stage| {
         let staged = format!("{stage}/tree");
         let part = TransferSpec {

@@ -183,6 +183,11 @@ fn a_tree_goes_to_where_only_root_may_write_and_comes_back() {
     assert!(target.join("empty").is_dir());
     let again = rig.ok(&up);
     assert_eq!((again.changed, again.files), (false, Some(FileCount { total: 53, moved: 0 })));
+    let (moved, total) = (again.record.bytes_transferred, again.record.total_bytes);
+    assert_eq!((moved, total), (0, sent.record.total_bytes), "nothing differs, so nothing is sent");
+    set_mode(&target.join("sub/1"), 0o644);
+    assert!(rig.ok(&up).changed);
+    assert_eq!(mode(&target.join("sub/1")), 0o400);
 
     fs::write(source.join("sub/3"), "new").unwrap();
     fs::remove_file(source.join("away")).unwrap();
