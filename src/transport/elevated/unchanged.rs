@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn what_is_there_is_read_whole_or_not_at_all() {
-        let said = b"d.\0l./link\0a\0sums\0aa  ./a b\n\0640 0 7 ./a b//\n600 0 0 ./c\nd//\n\x000:\
+        let said =
+            b"d.\0l./link\0a\0sums\0aa  ./a b\n\x00640 0 7 ./a b//\n600 0 0 ./c\nd//\n\x000:\
             sshoal-end\n";
         let there = There::parse(said).unwrap();
         assert_eq!(there.tree.len(), 3);
