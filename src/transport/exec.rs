@@ -235,7 +235,7 @@ impl Run<'_> {
             }
             if started && !self.gate.is_waiting() {
                 let exit = has_exited(channel);
-                match watch.observe(read > 0, heard, exit) {
+                match watch.observe(read, heard, exit) {
                     Exit::Known => return Ok(self.ending(channel)),
                     Exit::Likely => match self.connection.has_gone(deadline, cancel) {
                         Some(true) => watch.has_exited(),
