@@ -25,6 +25,7 @@ pub mod exit_code;
 pub mod failure;
 pub mod lint;
 pub mod load;
+pub mod local_file;
 pub mod plan;
 pub mod record;
 pub mod report;

@@ -139,7 +139,7 @@ impl PrivateKey {
             path: path.display().to_string(),
             reason: reason.to_lowercase(),
         };
-        let bytes = std::fs::read(path).map_err(|error| unreadable(reason_of(&error)))?;
+        let bytes = crate::local_file::read(path).map_err(|error| unreadable(reason_of(&error)))?;
         let text = zeroize::Zeroizing::new(String::from_utf8(bytes).map_err(|error| {
             // The bytes may still be key material.
             drop(zeroize::Zeroizing::new(error.into_bytes()));

@@ -67,7 +67,7 @@ fn templates(sources: &Sources, plays: &[At<RawPlay>]) -> Option<Vec<String>> {
         let Templated::Value(relative) = &path.value else { return None };
         let directory = path.span.map(|span| sources.get(span.file).directory.clone());
         let path = directory.unwrap_or_default().join(Path::new(relative));
-        texts.push(std::fs::read_to_string(path).ok()?);
+        texts.push(crate::local_file::read_to_string(&path).ok()?);
     }
     Some(texts)
 }

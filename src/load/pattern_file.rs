@@ -30,9 +30,11 @@ pub struct Line {
 /// # Errors
 /// Why it cannot be read.
 pub fn read(path: &Path) -> Result<Patterns, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| match unreadable(path, &error) {
-        super::LoadError::Unreadable { reason, .. } => reason,
-        other => other.to_string(),
+    let text = crate::local_file::read_to_string(path).map_err(|error| {
+        match unreadable(path, &error) {
+            super::LoadError::Unreadable { reason, .. } => reason,
+            other => other.to_string(),
+        }
     })?;
     if text.trim_start().starts_with('{') {
         let report: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;

@@ -1,11 +1,11 @@
 //! The texts that a run was started from, and places in them.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 
 use super::place::byte_offset;
 use crate::diagnostic::Problem;
+use crate::local_file::read_to_string;
 use crate::secret::Redactor;
 
 /// One of the texts in a [`Sources`].
@@ -103,7 +103,7 @@ impl Sources {
     /// # Errors
     /// The file cannot be read, or is not UTF-8.
     pub fn read(&self, path: &Path) -> std::io::Result<FileId> {
-        let text = text_of(path)?;
+        let text = read_to_string(path)?;
         Ok(self.add(shown(path), &directory_of(path)?, text))
     }
 
@@ -120,7 +120,7 @@ impl Sources {
             }
         }
         // What is uploaded keeps every byte, a mark at its beginning too.
-        let text = text_of(path)?;
+        let text = read_to_string(path)?;
         let directory = directory_of(path)?;
         Ok(self.push(SourceText { name, directory, text, had_mark: false }))
     }
@@ -162,19 +162,6 @@ impl Sources {
     pub fn get(&self, file: FileId) -> Arc<SourceText> {
         let texts = self.texts.read().unwrap_or_else(|poison| poison.into_inner());
         Arc::clone(&texts[file.0 as usize])
-    }
-}
-
-/// More is no text that a person wrote, and what has no end (`/dev/zero`) would
-/// take all memory.
-const LONGEST: u64 = 256 * 1024 * 1024;
-
-fn text_of(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
-    match text.len() as u64 > LONGEST {
-        true => Err(std::io::ErrorKind::FileTooLarge.into()),
-        false => Ok(text),
     }
 }
 

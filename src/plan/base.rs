@@ -116,7 +116,7 @@ impl Planner {
                     return None;
                 }
             };
-            let Err(error) = std::fs::File::open(&path) else { return Some(path) };
+            let Err(error) = crate::local_file::open(&path) else { return Some(path) };
             let error = crate::load::unreadable(&path, &error).with_help(
                 "check the path; a relative one starts at the directory of this playbook",
             );

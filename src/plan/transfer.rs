@@ -11,6 +11,7 @@ use crate::load::decode::{At, Templated};
 use crate::load::request::FileTransfer;
 use crate::load::source::{FileId, Span, shown};
 use crate::load::values::{Limit, OperationName};
+use crate::local_file;
 use crate::resolve::frame::Frame;
 use crate::transfer::TransferOperation;
 
@@ -157,6 +158,7 @@ fn local_error(path: &Path, error: &std::io::Error) -> PlanError {
         ErrorKind::InvalidData => {
             "a template must be UTF-8 text; leave `template` out for other files"
         }
+        ErrorKind::Other => "name a regular file: a pipe or a device cannot be read twice",
         _ => "check the file",
     };
     let reason = match error.kind() {
@@ -178,11 +180,10 @@ pub(super) fn check_source<T>(
     at: Option<&At<T>>,
     collect: &mut Collect,
 ) {
-    let opened = std::fs::File::open(path).and_then(|file| file.metadata());
-    let checked = opened.and_then(|metadata| match (metadata.is_dir(), recursive) {
-        (true, false) => Err(std::io::ErrorKind::IsADirectory.into()),
-        (false, true) => Err(std::io::ErrorKind::NotADirectory.into()),
-        _ => Ok(()),
+    let checked = std::fs::metadata(path).and_then(|metadata| match recursive {
+        true if metadata.is_dir() => std::fs::read_dir(path).map(drop),
+        true => Err(std::io::ErrorKind::NotADirectory.into()),
+        false => local_file::open_regular(path).map(drop),
     });
     if let Err(error) = checked {
         collect.error(local_error(path, &error), at);

@@ -148,7 +148,7 @@ fn file(state: &State<'_, '_>, path: &str) -> Result<Value, Error> {
     let frame = state.lookup(FRAME);
     let frame = frame.as_ref().and_then(|frame| frame.downcast_object_ref::<Frame>());
     let path = frame.map_or_else(|| path.into(), |frame| frame.path(path));
-    std::fs::read_to_string(&path)
+    crate::local_file::read_to_string(&path)
         .map(|text| leaf(state, Value::from(text.trim_end_matches('\n'))))
         .map_err(|error| failed(format!("cannot read `{}`: {error}", path.display())))
 }

@@ -109,30 +109,29 @@ struct Dialogue<'d> {
 impl<'d> Dialogue<'d> {
     fn run(&mut self) -> Result<bool, Halt> {
         let mut left = proofs(self.spec, self.agent);
-        // Keys that the user named are tried without asking first what the
-        // server takes: it nearly always takes keys, and this spares the usual
-        // connection a round trip.
-        let named = self.spec.credentials.keys.len();
-        let (mut judged, mut partly) = (Vec::new(), false);
-        while judged.len() < named
-            && !partly
-            && let Some(key) = left.pop_front()
-        {
-            match self.attempt(&key)? {
+        // A server takes the question what it accepts for a failed attempt unless it
+        // comes first, and allows few of those. A lone key is tried without it: it
+        // nearly always is right, and this spares the usual connection a round trip.
+        let lone = match left.make_contiguous() {
+            [Proof::Key(_)] => left.pop_front(),
+            _ => None,
+        };
+        let mut partly = false;
+        if let Some(key) = &lone {
+            match self.attempt(key)? {
                 Outcome::Accepted => return Ok(true),
                 Outcome::Partly => partly = true,
                 Outcome::Rejected => {}
             }
-            judged.push(key);
         }
         if self.ask()? {
             return Ok(true);
         }
-        if !partly && !self.report.offers("publickey") {
-            // They were not even looked at, and may be wanted after a password.
+        if let Some(key) = lone.filter(|_| !partly && !self.report.offers("publickey")) {
+            // It was not even looked at, and may be wanted later.
             self.report.forget_attempts();
             self.refusals = 0;
-            judged.into_iter().rev().for_each(|key| left.push_front(key));
+            left.push_front(key);
         }
         loop {
             let mut tried_any = false;

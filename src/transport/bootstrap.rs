@@ -57,6 +57,14 @@ impl Launch {
         }
     }
 
+    /// What sudo asks by, where nothing tells it from the command's output.
+    pub(super) fn prompt_of_words(&self) -> Option<&str> {
+        self.stages.iter().find_map(|stage| match stage {
+            Stage::Words { prompt, .. } => Some(prompt.as_str()),
+            _ => None,
+        })
+    }
+
     fn compose(line: &str, options: &ExecOptions, body: Body) -> Self {
         let line = match body {
             Body::Script => format!("exec {line} {SCRIPT}"),

@@ -78,6 +78,14 @@ impl Capture {
         &self.head
     }
 
+    /// Takes the first `mark` out of what was kept of the beginning.
+    pub(super) fn cut(&mut self, mark: &[u8]) {
+        if let Some(at) = self.head.windows(mark.len()).position(|window| window == mark) {
+            self.head.drain(at..at + mark.len());
+            self.total -= mark.len() as u64;
+        }
+    }
+
     /// The stream as it is reported: a note on a line of its own stands for what
     /// was left out.
     pub(super) fn finish(self) -> Captured {

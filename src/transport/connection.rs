@@ -8,8 +8,10 @@ use ssh2::Channel;
 use super::bootstrap::Launch;
 use super::channels::{Channels, Refusal};
 use super::exec::{self, Elevation, End, Limits, Ran};
+use super::fate::Fate;
 use super::link::{Deadline, Link, Stop};
 use super::password::{PasswordUse, PasswordWatch, Purpose};
+use super::siblings::Left;
 use super::transfer::TransferSession;
 use super::{
     Cancel, Comparison, Connection, Ending, Execution, Transferred, elevated, siblings, sudo,
@@ -86,26 +88,35 @@ impl SshConnection {
         options: &ExecOptions,
         elevation: Elevation,
         passwords: &dyn PasswordWatch,
-    ) -> (&'static str, Option<String>) {
-        let through_shell = options.sudo.as_ref().is_some_and(|sudo| sudo.shell);
+    ) -> (Fate, Option<String>) {
         // A host that does not answer could only be waited for in vain.
         let answers = self.link.answers();
-        if through_shell && elevation == Elevation::Pending {
+        let elevation = match answers {
+            true => siblings::how_far(self, elevation),
+            false => Some(elevation),
+        };
+        if options.sudo.is_some() && elevation == Some(Elevation::Pending) {
             // Nothing of root's runs, and sudo itself ends when nobody is there to
             // answer it. Another one must not be given a password that this one has
             // not accepted.
             self.retire(channel);
-            let ended = answers && siblings::end_own(self);
+            let ended = answers && siblings::end_own(self) == Left::Nothing;
             let warning = "sudo had not started the command, and could not be ended on the host";
-            return ("had not started", (!ended).then(|| warning.to_owned()));
+            return (Fate::NotStarted, (!ended).then(|| warning.to_owned()));
         }
-        let ended = answers && siblings::end(self, options, elevation, passwords);
+        let left = match answers {
+            true => siblings::end(self, options, elevation, passwords),
+            false => Left::Unknown,
+        };
         self.retire(channel);
-        if ended {
-            return ("was ended", None);
-        }
-        let warning = "the command's processes on the host could not be ended and may still run";
-        ("could not be ended", Some(warning.to_owned()))
+        let fate = match left {
+            Left::Nothing => Fate::Ended,
+            Left::Some(ids) if siblings::are_gone(self, &ids) => Fate::Ended,
+            Left::Some(_) => Fate::Runs,
+            Left::Untold => Fate::Untold,
+            Left::Unknown => Fate::Unknown,
+        };
+        (fate, fate.warning().map(str::to_owned))
     }
 }
 
@@ -130,19 +141,20 @@ impl Connection for SshConnection {
         let usage = PasswordUse::new(passwords, Purpose::Sudo);
         let password = secret.map(|secret| (secret, &usage));
         let launch = Launch::new(line, options);
+        let prompt = launch.prompt_of_words().map(str::to_owned);
         let ran = exec::run(self, launch, password, more, &limits);
         let Ran { mut out, mut err, said, end, elevation, channel } = ran;
         let stream = if options.pty { &mut out } else { &mut err };
         let mut warnings = Vec::new();
         let ending = match end {
             End::Exited(status) => {
-                let (out, err) = (&out, &err);
-                let refusal = (status != 0)
-                    .then(|| {
-                        refused_words(options, if options.pty { out.head() } else { err.head() })
-                    })
-                    .flatten();
-                refusal.map_or(Ending::Exited(status), Ending::Failed)
+                match refused_words(options, stream.head()).filter(|_| status != 0) {
+                    Some(failure) => {
+                        prompt.into_iter().for_each(|prompt| stream.cut(prompt.as_bytes()));
+                        Ending::Failed(failure)
+                    }
+                    None => Ending::Exited(status),
+                }
             }
             End::Signalled(name) => Ending::Signalled(name),
             End::NotStarted => {
@@ -162,13 +174,13 @@ impl Connection for SshConnection {
                 .with_help("check `MaxSessions`, `PermitTTY` and `ForceCommand` on the server"),
             ),
             End::Stopped(stop) => {
-                let mut outcome = "had not started";
+                let mut fate = Fate::NotStarted;
                 if let (Stop::Deadline | Stop::Cancelled, Some(channel)) = (&stop, channel) {
                     let warning;
-                    (outcome, warning) = self.give_up(channel, options, elevation, passwords);
+                    (fate, warning) = self.give_up(channel, options, elevation, passwords);
                     warnings.extend(warning);
                 }
-                Ending::Failed(stopped(stop, options.timeout, outcome))
+                Ending::Failed(fate.failure(stop, options.timeout))
             }
         };
         match &ending {
@@ -223,29 +235,4 @@ fn refused_words(options: &ExecOptions, said: &[u8]) -> Option<Failure> {
 
 fn sudo_of(options: &ExecOptions) -> SudoSpec {
     options.sudo.clone().unwrap_or(SudoSpec { password: None, user: None, shell: true })
-}
-
-fn stopped(stop: Stop, timeout: Option<Duration>, outcome: &str) -> Failure {
-    match stop {
-        Stop::Deadline => {
-            let limit = timeout.unwrap_or_default().as_secs_f64();
-            Failure::new(
-                ErrorCode::CommandTimeout,
-                format!("the command took longer than {limit} s and {outcome}"),
-            )
-            .with_help("raise `driver_args.timeout`, a limit on the whole command")
-        }
-        Stop::Cancelled => Failure::new(
-            ErrorCode::Cancelled,
-            format!("the run was interrupted and the command {outcome}"),
-        ),
-        Stop::Lost(reason) => Failure::new(
-            ErrorCode::ConnectionLost,
-            format!("the connection was lost ({reason}); the command may still run on the host"),
-        ),
-        Stop::Refused(error) => Failure::new(
-            ErrorCode::ChannelRefused,
-            format!("the server refused to go on: {}", error.message()),
-        ),
-    }
 }

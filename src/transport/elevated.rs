@@ -7,10 +7,10 @@
 mod compare;
 mod download;
 mod scripts;
+mod unchanged;
 mod upload;
 mod words;
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -26,6 +26,7 @@ use super::quote::quote;
 use super::transfer::hexadecimal;
 use super::{Cancel, Comparison, Transferred, sudo};
 use crate::failure::{ErrorCode, Failure};
+use crate::local_file;
 use crate::plan::spec::{ExecOptions, SudoSpec, TransferSpec};
 use crate::transfer::{TransferOperation, TransferRecord};
 
@@ -164,11 +165,18 @@ impl Job<'_> {
         let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let part = TransferSpec { timeout: left, sudo: None, owner: None, group: None, ..part };
         let SshConnection { link, transfers, .. } = &mut *self.connection;
-        transfers.run(link, &part, self.cancel).map_err(|failure| match failure.code {
+        match transfers.run(link, &part, self.cancel) {
+            Ok(mut done) => {
+                let warnings = done.warnings.iter();
+                done.warnings = warnings.map(|it| self.unstaged(it, &part.remote_path)).collect();
+                Ok(done)
+            }
             // It has been told how much was left.
-            ErrorCode::TransferTimeout => self.stopped(Stop::Deadline),
-            _ => failure,
-        })
+            Err(failure) if failure.code == ErrorCode::TransferTimeout => {
+                Err(self.stopped(Stop::Deadline))
+            }
+            Err(failure) => Err(self.of_target(failure, &part.remote_path)),
+        }
     }
 
     /// Runs `work` with a new directory that nobody but the login user can enter, and
@@ -257,7 +265,7 @@ impl Job<'_> {
 
 /// Feeds a local file to `take`.
 fn read_all(path: &Path, mut take: impl FnMut(&[u8])) -> io::Result<()> {
-    let mut file = File::open(path)?;
+    let mut file = local_file::open(path)?;
     let mut buffer = vec![0; 128 * 1024];
     loop {
         match file.read(&mut buffer) {

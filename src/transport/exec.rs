@@ -80,6 +80,8 @@ pub(super) fn run_into(
         asked: false,
         elevation: Elevation::Pending,
         late: false,
+        looks: 0,
+        runs: false,
         began: Instant::now(),
         progress: Instant::now(),
         connection,
@@ -90,7 +92,10 @@ pub(super) fn run_into(
         limits: *limits,
     };
     let (end, channel) = run.carry_out();
-    let Run { mut gate, mut out, mut err, launch, elevation, .. } = run;
+    let Run { mut gate, mut out, mut err, launch, mut elevation, asked, .. } = run;
+    if launch.stages.iter().any(|stage| matches!(stage, Stage::Words { .. })) {
+        elevation = Elevation::Untold { asked };
+    }
     let said = gate.finish(if launch.pty { &mut out } else { &mut err });
     Ran { out, err, said, end, elevation, channel }
 }
@@ -116,6 +121,10 @@ struct Run<'a> {
     elevation: Elevation,
     /// Whether it is too late to give sudo the password.
     late: bool,
+    /// How often the host was asked early whether sudo runs the command.
+    looks: usize,
+    /// Whether sudo was seen to run something then.
+    runs: bool,
     began: Instant,
     /// When sudo last did something that was expected of it.
     progress: Instant,
@@ -226,7 +235,7 @@ impl Run<'_> {
             }
             if started && !self.gate.is_waiting() {
                 let exit = has_exited(channel);
-                match watch.observe(read > 0, heard, exit) {
+                match watch.observe(read, heard, exit) {
                     Exit::Known => return Ok(self.ending(channel)),
                     Exit::Likely => match self.connection.has_gone(deadline, cancel) {
                         Some(true) => watch.has_exited(),

@@ -3,7 +3,7 @@
 //! The files are parsed once per run and shared by all connections. What to do
 //! about an answer is not decided here.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Cancel;
+use crate::local_file;
 
 mod files;
 mod index;
@@ -182,7 +183,7 @@ impl KnownHosts {
     fn parsed(&self) -> &RwLock<State> {
         self.state.get_or_init(|| {
             let mut state = State { index: Index::default(), read: None };
-            let caught_up = File::open(self.file())
+            let caught_up = local_file::open(self.file())
                 .and_then(|mut file| self.catch_up(&mut state, &mut file))
                 .is_ok();
             if !caught_up {
@@ -197,7 +198,7 @@ impl KnownHosts {
 
 /// A file that is missing or unreadable knows nobody, as with OpenSSH.
 fn read_whole(index: &mut Index, path: &Path) {
-    if let Ok(bytes) = fs::read(path) {
+    if let Ok(bytes) = local_file::read(path) {
         index.read(&String::from_utf8_lossy(&bytes), path, 1);
     }
 }

@@ -22,6 +22,7 @@ mod connection;
 mod connector;
 mod elevated;
 mod exec;
+mod fate;
 mod governor;
 mod guard;
 mod handshake;

@@ -10,15 +10,13 @@ use std::time::{Duration, Instant};
 use super::Cancel;
 use super::bootstrap::Launch;
 use super::connection::SshConnection;
-use super::exec::{Elevation, End, Limits, SudoPassword, run};
+use super::exec::{End, Limits, SudoPassword, run};
 use super::link::Deadline;
-use super::password::{PasswordUse, PasswordWatch, Purpose, Unwatched};
-use crate::plan::spec::ExecOptions;
 
-/// How long ending a command may take altogether, beyond the command's own limit: a
-/// second for what ends when asked, half a second for what has to be killed, and the
-/// rest for a slow line, a slow host and sudo.
-const PATIENCE: Duration = Duration::from_secs(5);
+mod ending;
+
+pub(super) use ending::{Left, are_gone, end, end_own, how_far};
+
 /// How long a look may take.
 const GLANCE: Duration = Duration::from_secs(5);
 /// No script here prints more.
@@ -57,32 +55,6 @@ const WAITS: &str = "p=$PPID; look 1 && look $p || { echo unknown; exit; }; \
     case $sids in *\" $se \"*) subs=\"$subs$q \";; esac; done; \
     [ \"$subs\" = \" \" ] && { echo gone; exit; }; for e in $tab; do row $e; \
     case $subs in *\" $pp \"*) echo runs; exit;; esac; done; echo waits";
-
-/// Ends the sessions of all other children of `$p`, and of what sudo runs on a
-/// terminal of its own: TERM, and after a second KILL. Shells read /proc byte
-/// by byte, so one pass over it makes a table, and waiting asks known ids only.
-///
-/// Nothing left is told as the exit status [`ENDED`], which arrives at once where
-/// printed words may have to queue behind the output of the command.
-const END: &str = "me=$$; while look $me && [ $pp != $p ] && [ $pp -gt 1 ]; do me=$pp; done; \
-    scan() { tab=; for d in /proc/[0-9]*; do q=${d#/proc/}; look $q || continue; \
-    [ $st = Z ] && continue; k=x; case $c in *\"(sudo)\"*) k=sudo;; \
-    *\"(sftp-server)\"*|*\"(sshd\"*) k=sshd;; esac; tab=\"$tab $q:$pp:$se:$k\"; done; }; \
-    hit() { left=; for e in $tab; do row $e; \
-    case $sids in *\" $se \"*) kill -$1 $q 2>/dev/null; left=\"$left $q\";; esac; done; }; \
-    wait() { i=0; while [ -n \"$left\" ] && [ $i -lt $1 ]; do sleep 0.1; i=$((i+1)); \
-    old=$left; left=; for q in $old; do look $q && [ $st != Z ] && left=\"$left $q\"; done; \
-    done; }; \
-    sids=\" \"; subs=\" \"; scan; for e in $tab; do row $e; \
-    [ $pp = $p ] && [ $q != $me ] && [ $k != sshd ] && [ $se != $spare ] && sids=\"$sids$se \"; done; \
-    for e in $tab; do row $e; [ $k = sudo ] && \
-    case $sids in *\" $se \"*) subs=\"$subs$q \";; esac; done; \
-    for e in $tab; do row $e; case $subs in *\" $pp \"*) sids=\"$sids$se \";; esac; done; \
-    hit TERM; [ -n \"$left\" ] || exit 75; wait 10; scan; hit KILL; wait 5; \
-    [ -n \"$left\" ] || exit 75";
-
-/// How [`END`] exits when it has left nothing.
-const ENDED: i32 = 75;
 
 /// Whether the command that runs on another channel has exited; `None` when the
 /// host does not tell.
@@ -136,58 +108,6 @@ fn glance(
     say(connection, launch, deadline, cancel)
 }
 
-/// Ends the processes of the command that ran with `options`, whether or not its
-/// channel still lives. Says whether that worked.
-///
-/// root's processes are ended by a second sudo. It is given the password as the
-/// first one was: where that did not ask for it, `passwords` is asked anew.
-pub(super) fn end(
-    connection: &mut SshConnection,
-    options: &ExecOptions,
-    elevation: Elevation,
-    passwords: &dyn PasswordWatch,
-) -> bool {
-    let Some(sudo) = &options.sudo else { return end_own(connection) };
-    // A rule for named commands lets no shell run, and asking for one would only be
-    // reported to the host's administrator.
-    if !sudo.shell || elevation == Elevation::Pending {
-        return false;
-    }
-    // The cancellation that may have led here must not keep this from running.
-    let cancel = Cancel::default();
-    let deadline = Some(Instant::now() + PATIENCE);
-    let spare = spared(connection);
-    let parent = Launch::plain("exec /bin/sh -c 'echo $PPID'");
-    let Some(parent) =
-        say(connection, parent, deadline, &cancel).filter(|parent| parent.parse::<u32>().is_ok())
-    else {
-        return false;
-    };
-    let line = format!("exec /bin/sh -c 'p={parent}; {spare}{LOOK}{ROW}{END}'");
-    let options = ExecOptions {
-        environment: Vec::new(),
-        working_directory: None,
-        script: None,
-        ..options.clone()
-    };
-    let watch: &dyn PasswordWatch = match elevation {
-        Elevation::Proven => &Unwatched,
-        Elevation::Free | Elevation::Pending => passwords,
-    };
-    let usage = PasswordUse::new(watch, Purpose::Sudo);
-    let password = sudo.password.as_ref().map(|secret| (secret, &usage));
-    let launch = Launch::new(&line, &options);
-    carry_out(connection, launch, password, deadline, &cancel).0 == Some(ENDED)
-}
-
-/// Ends what the login user's own rights suffice to end. Says whether nothing is left.
-pub(super) fn end_own(connection: &mut SshConnection) -> bool {
-    let spare = spared(connection);
-    let launch = Launch::plain(&format!("exec /bin/sh -c 'p=$PPID; {spare}{LOOK}{ROW}{END}'"));
-    let deadline = Some(Instant::now() + PATIENCE);
-    carry_out(connection, launch, None, deadline, &Cancel::default()).0 == Some(ENDED)
-}
-
 /// Exempts the shell that transfers keep from being taken for a command's.
 fn spared(connection: &SshConnection) -> String {
     match connection.transfers.shell_session() {
@@ -204,21 +124,35 @@ fn say(
     cancel: &Cancel,
 ) -> Option<String> {
     match carry_out(connection, launch, None, deadline, cancel) {
-        (Some(0), output) => {
-            Some(String::from_utf8_lossy(&output).lines().last()?.trim().to_owned())
-        }
+        (Script::Exited(0), output) => last_line(&output),
         _ => None,
     }
 }
 
-/// Runs a script; its exit status and what it prints.
+/// The last line of an output: what stands above it, login scripts have printed.
+fn last_line(output: &[u8]) -> Option<String> {
+    Some(String::from_utf8_lossy(output).lines().last()?.trim().to_owned())
+}
+
+/// What came of a script.
+#[derive(Debug, PartialEq, Eq)]
+enum Script {
+    /// It exited with this status.
+    Exited(i32),
+    /// The server has no channel for it.
+    Refused,
+    /// It did not run, or not to its end.
+    Failed,
+}
+
+/// Runs a script, and tells what it prints.
 fn carry_out(
     connection: &mut SshConnection,
     launch: Launch,
     password: Option<SudoPassword<'_>>,
     deadline: Deadline,
     cancel: &Cancel,
-) -> (Option<i32>, Vec<u8>) {
+) -> (Script, Vec<u8>) {
     let limits = Limits {
         deadline,
         cancel,
@@ -231,9 +165,10 @@ fn carry_out(
     let ran = run(connection, launch, password, false, &limits);
     connection.can_look = can_look;
     ran.channel.into_iter().for_each(|channel| connection.retire(channel));
-    let status = match ran.end {
-        End::Exited(status) => Some(status),
-        _ => None,
+    let came = match ran.end {
+        End::Exited(status) => Script::Exited(status),
+        End::Refused(..) => Script::Refused,
+        _ => Script::Failed,
     };
-    (status, ran.out.finish().bytes)
+    (came, ran.out.finish().bytes)
 }

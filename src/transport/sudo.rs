@@ -14,6 +14,16 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// begin, the command's standard input is ended, so that it cannot wait for more.
 pub(super) const WORDS_PATIENCE: Duration = Duration::from_secs(5);
 
+/// When to look, before that, whether sudo runs the command already: one that reads its
+/// input to the end waits for as long.
+pub(super) const EARLY_LOOKS: [Duration; 5] = [
+    Duration::from_millis(300),
+    Duration::from_millis(600),
+    Duration::from_millis(1000),
+    Duration::from_millis(1500),
+    Duration::from_millis(2500),
+];
+
 /// How long sudo may take to reject a password (PAM delays that by a few seconds)
 /// when nothing tells that it was accepted.
 pub(super) const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
@@ -29,7 +39,7 @@ pub(super) enum Trouble {
     Silent,
     /// It asked, and the password may not be sent any more.
     Withheld,
-    /// It asked after its input was ended, see [`WORDS_PATIENCE`].
+    /// It asked after its input was ended, see [`WORDS_PATIENCE`] and [`EARLY_LOOKS`].
     Late,
 }
 
@@ -45,10 +55,8 @@ pub(super) fn trouble(trouble: Trouble, sudo: &SudoSpec) -> Failure {
         .with_help("correct the password; `--no-canary` sends it to every host all the same"),
         Trouble::Late => Failure::new(
             ErrorCode::SudoPromptUnknown,
-            format!(
-                "sudo asked for the password after more than {} s, when its input had been ended",
-                WORDS_PATIENCE.as_secs()
-            ),
+            "sudo asked for the password when its input had been ended: it had seemed to run \
+             the command",
         )
         .with_help("set `driver_args.get_pty: true`: on a terminal sudo may take its time"),
         Trouble::Silent => Failure::new(

@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::lab::Sshoal;
+use super::lab::processes::tool;
 
 const INVENTORY: &str = "\
 all:
@@ -198,4 +200,50 @@ fn the_examples_pass_on_a_machine_that_has_none_of_their_secrets() {
     let examples = ["check", "playbooks/*.yml", "-i", "playbooks/inventory/hosts.yml"];
     let finished = Sshoal::new().args(examples).directory(root).status(0).run();
     assert_eq!(finished.stderr, "");
+}
+
+/// Nobody writes to the pipe: who opens it as a file waits for ever.
+#[test]
+fn a_named_pipe_is_refused_wherever_a_file_is_named() {
+    let upload = "file_transfer: { operation: upload, local_path: pipe, remote_path: /tmp/x";
+    for (head, task, more) in [
+        ("", format!("{upload} }}"), ""),
+        ("", format!("{upload}, template: true }}"), ""),
+        ("", "command: \"echo {{ file('pipe') }}\"".to_owned(), ""),
+        ("vars_files: [pipe]", "command: uptime".to_owned(), ""),
+        ("connection_args: { key_filename: pipe }", "command: uptime".to_owned(), ""),
+        ("", "command: uptime".to_owned(), "-i pipe"),
+        ("", "command: uptime".to_owned(), "-e @pipe"),
+        ("", "command: uptime".to_owned(), "-l @pipe"),
+        ("", "command: uptime".to_owned(), "pipe"),
+    ] {
+        let sshoal = Sshoal::new()
+            .file("inventory.yml", INVENTORY)
+            .file("play.yml", format!("- hosts: all\n  {head}\n  tasks:\n    - {task}\n"))
+            .args(["run", "--check", "play.yml", "-i", "inventory.yml"])
+            .args(more.split_whitespace())
+            .limit(Duration::from_secs(60))
+            .status(1);
+        tool("mkfifo", &[sshoal.home().join("pipe")], "");
+        let finished = sshoal.run();
+        let said = finished.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("no regular file"), "{head} {task} {more}: {said}");
+    }
+}
+
+#[test]
+fn the_pipe_of_a_process_substitution_is_as_good_as_a_file() {
+    let sshoal = Sshoal::new()
+        .file("inventory.yml", INVENTORY)
+        .file("play.yml", "- hosts: all\n  tasks: [{ command: 'echo {{ x }}' }]\n")
+        .file("x.yml", "x: 1\n")
+        .args(["plan"])
+        .under([
+            "bash",
+            "-c",
+            "\"$@\" <(cat play.yml) -i <(cat inventory.yml) -e @<(cat x.yml)",
+            "-",
+        ]);
+    let finished = sshoal.status(0).run();
+    assert!(finished.stdout.contains("echo 1"), "{}", finished.transcript());
 }

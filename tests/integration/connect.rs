@@ -266,6 +266,34 @@ fn too_many_attempts_are_explained() {
     assert!(failure.help.unwrap().contains("MaxAuthTries"));
 }
 
+#[test]
+fn asking_what_the_server_accepts_costs_none_of_the_attempts() {
+    let lab = Lab::get();
+    let dir = lab.scratch();
+    let user = &lab.users.plain;
+    let server = SshdOptions::default().line("MaxAuthTries 2").start();
+    let mut spec = by_password(&server, user);
+    spec.credentials.keys = vec![foreign_key(dir.path(), "wrong")];
+    Bench::new().expect_ok(&spec);
+    logs(&server, 0, "Accepted password");
+
+    // Six attempts, as many as a server allows unless it is told otherwise.
+    let server = SshdOptions::default().start();
+    let agent = Agent::start(dir.path());
+    for number in 0..4 {
+        let name = dir.path().join(number.to_string());
+        agent.add(&KeyPair::generate(&name, KeyType::Ed25519, KeyFormat::OpenSsh, "").path);
+    }
+    agent.add(&user.key.path);
+    let home = tempfile::tempdir().unwrap();
+    let bench = Bench { connector: agent.connector(home.path()), home };
+    let mut spec = at(&server, user);
+    spec.credentials.agent = true;
+    spec.credentials.keys = vec![foreign_key(dir.path(), "another")];
+    bench.expect_ok(&spec);
+    assert_eq!(server.log().matches("Failed publickey").count(), 5);
+}
+
 /// A real `ssh-agent`, ended with its handle.
 pub(crate) struct Agent {
     child: std::process::Child,
@@ -372,6 +400,10 @@ fn the_agent_signs_in_before_the_password_and_a_dead_one_does_no_harm() {
     let _listener = std::os::unix::net::UnixListener::bind(&mute).unwrap();
     let config = ConnectorConfig { known_hosts: None, home: dir.path().to_owned() };
     let connector = SshConnector::with_agent(config, Some(mute));
+    // It leaves time for what comes after it.
+    let mut patient = spec.clone();
+    patient.timeouts.auth = Duration::from_secs(10);
+    connector.connect(&patient, &Cancel::default()).map(drop).unwrap();
     let mut spec = only_agent(&spec);
     spec.timeouts.auth = Duration::from_secs(1);
     let began = Instant::now();

@@ -344,6 +344,7 @@ fn a_full_disk_is_told_apart_and_left_clean() {
         };
         let failure = rig.fail(&spec, ErrorCode::TransferNoSpace);
         assert!(failure.help.is_some());
+        assert!(failure.message.contains(&content.len().to_string()), "{failure:?}");
         assert_eq!(fs::read(directory.join("a")).unwrap(), b"old");
         assert_eq!(names(directory), BTreeSet::from(["a".to_owned()]));
         drop(disk);
@@ -568,6 +569,17 @@ fn a_host_without_a_shell_is_served_unverified() {
     let got = rig.ok(&download(&remote, &rig.here.path().join("b")));
     assert!(!got.record.verified);
     assert_eq!(fs::read(rig.here.path().join("b")).unwrap(), b"1");
+}
+
+#[test]
+fn a_server_that_allows_one_session_is_told_from_one_without_a_shell() {
+    let lab = Lab::get();
+    let server = SshdOptions::default().line("MaxSessions 1").start();
+    let connection = connect(&server, server.socket_address(), &lab.users.plain);
+    let mut rig = Rig::on(lab, connection);
+    let source = rig.local("a", b"1");
+    let sent = rig.ok(&upload(&source, &rig.there.join("a")));
+    assert!(!sent.record.verified && sent.warnings[0].contains("MaxSessions"), "{sent:?}");
 }
 
 #[test]

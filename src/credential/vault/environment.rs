@@ -1,10 +1,10 @@
 //! What the environment says of the vault: the variables of Vault's own tools.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::LoginError;
+use crate::local_file;
 use crate::secret::Secret;
 
 /// The variables that Vault's own tools read, as far as sshoal does. An empty
@@ -68,14 +68,14 @@ impl Environment {
             (None, Some(_)) => return Err(LoginError::HalfAppRole { missing: "VAULT_ROLE_ID" }),
             (None, None) => {}
         }
-        let text = match fs::read_to_string(&self.token_file) {
+        let text = match local_file::read_to_string(&self.token_file) {
             Ok(text) => zeroize::Zeroizing::new(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(LoginError::NoToken);
             }
             Err(error) => {
                 let path = self.token_file.display().to_string();
-                return Err(LoginError::TokenFile { path, reason: error.kind().to_string() });
+                return Err(LoginError::TokenFile { path, reason: local_file::reason(&error) });
             }
         };
         match text.trim() {

@@ -53,9 +53,19 @@ impl Fields {
         }
     }
 
-    /// That there is no field of this name.
+    /// That there is no field of this name, or nothing in it.
     #[must_use]
     pub fn missing(&self, name: &str, reference: &Reference) -> VaultError {
+        if self.0.contains_key(name) {
+            return VaultError::FieldValue {
+                secret: reference.to_string(),
+                field: name.to_owned(),
+                reason: "is empty".to_owned(),
+                help: "fill it in the vault; `credential_ref: {path: …, username_key: …, \
+                       password_key: …}` names other fields"
+                    .to_owned(),
+            };
+        }
         let known: Vec<&str> = self.names().collect();
         VaultError::MissingField {
             secret: reference.to_string(),

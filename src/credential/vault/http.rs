@@ -12,6 +12,7 @@ use ureq::{Agent, Body, RequestBuilder};
 use zeroize::Zeroizing;
 
 use super::{LoginError, VaultError};
+use crate::local_file;
 
 /// How long one exchange may take, from the name's resolution to the last byte.
 pub(super) const LIMIT: Duration = Duration::from_secs(10);
@@ -217,7 +218,7 @@ pub(super) fn fits_header(text: &str) -> bool {
 
 fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, LoginError> {
     let bad = |reason: String| LoginError::CaFile { path: path.display().to_string(), reason };
-    let text = std::fs::read(path).map_err(|error| bad(error.kind().to_string()))?;
+    let text = local_file::read(path).map_err(|error| bad(local_file::reason(&error)))?;
     let mut found = Vec::new();
     for item in parse_pem(&text) {
         match item {

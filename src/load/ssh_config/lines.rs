@@ -47,7 +47,7 @@ fn read_within(
     depth: usize,
     lines: &mut Vec<Line>,
 ) -> Result<(), Vec<Problem>> {
-    let text = match std::fs::read(path) {
+    let text = match crate::local_file::read(path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => {

@@ -1,6 +1,7 @@
 //! Signing in with the keys that the SSH agent holds.
 
 use std::path::Path;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,7 +20,8 @@ const RSA_SHA2_512: u32 = 4;
 
 impl Dialogue<'_> {
     pub(super) fn ask_agent(&mut self, socket: &Path) -> Result<Outcome, Halt> {
-        let connected = Agent::connect(socket, self.deadline, self.cancel);
+        let until = self.patience_with_agent();
+        let connected = Agent::connect(socket, until, self.cancel);
         let listed = connected.and_then(|mut agent| Ok((agent.identities()?, agent)));
         let (identities, mut agent) = match listed {
             Ok((identities, agent)) if !identities.is_empty() => (identities, agent),
@@ -33,6 +35,10 @@ impl Dialogue<'_> {
             }
         };
         for identity in identities {
+            // An agent that came too late once may answer yet, and not what it is asked.
+            if Instant::now() >= until {
+                return self.without(Trouble::Silent);
+            }
             // A key file that was refused already only costs another attempt.
             if self.spec.credentials.keys.iter().any(|key| is_same(key, &identity.blob)) {
                 continue;
@@ -73,10 +79,20 @@ impl Dialogue<'_> {
         self.without(trouble)
     }
 
+    /// Until when the agent is waited for. What comes after it has its share of the time.
+    fn patience_with_agent(&self) -> Instant {
+        let given = &self.spec.credentials;
+        let now = Instant::now();
+        match given.password.is_some() || !given.default_keys.is_empty() {
+            true => now + self.deadline.saturating_duration_since(now) / 2,
+            false => self.deadline,
+        }
+    }
+
     /// Goes on without the agent, where there is time for it.
     fn without(&self, trouble: Trouble) -> Result<Outcome, Halt> {
         match trouble {
-            Trouble::Silent => Err(Halt::Deadline),
+            Trouble::Silent if Instant::now() >= self.deadline => Err(Halt::Deadline),
             Trouble::Cancelled => Err(Halt::Cancelled),
             _ => Ok(Outcome::Rejected),
         }

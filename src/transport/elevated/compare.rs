@@ -1,7 +1,7 @@
 //! What a transfer would do, told without doing it: by the same scripts, run through
 //! sudo where the transfer goes through sudo, and as the login user otherwise.
 
-mod tree;
+pub(super) mod tree;
 
 use std::cell::RefCell;
 use std::fs;
@@ -12,6 +12,7 @@ use std::rc::Rc;
 use super::words::Answers;
 use super::{Job, scripts, upload};
 use crate::failure::{ErrorCode, Failure};
+use crate::local_file;
 use crate::transfer::TransferOperation;
 use crate::transport::bootstrap::Launch;
 use crate::transport::capture::Capture;
@@ -159,7 +160,7 @@ fn after(job: &Job<'_>, size: u64) -> Result<Content, Failure> {
         Some(content) => Ok(Content::Bytes(content.to_vec())),
         None => {
             let path = &job.spec.local_path;
-            let bytes = fs::read(path).map_err(|error| upload::unreadable(path, &error))?;
+            let bytes = local_file::read(path).map_err(|error| upload::unreadable(path, &error))?;
             Ok(Content::Bytes(bytes))
         }
     }
@@ -183,7 +184,7 @@ fn unknown(job: &Job<'_>, size: u64, why: &str) -> Comparison {
 
 /// Whether a failure says that a file cannot be looked at, rather than that the
 /// transfer would fail.
-fn is_about_looking(failure: &Failure) -> bool {
+pub(super) fn is_about_looking(failure: &Failure) -> bool {
     use ErrorCode::*;
     matches!(failure.code, TransferFailed | TransferPermission | ChannelRefused)
 }
@@ -210,7 +211,12 @@ impl Job<'_> {
     }
 
     /// What a script prints, if that is not more than `most` bytes.
-    fn read(&mut self, script: &str, args: &[&str], most: usize) -> Result<Vec<u8>, Failure> {
+    pub(super) fn read(
+        &mut self,
+        script: &str,
+        args: &[&str],
+        most: usize,
+    ) -> Result<Vec<u8>, Failure> {
         let bytes = Rc::new(RefCell::new(Vec::new()));
         let shared = Rc::clone(&bytes);
         let out = Capture::into_sink(move |more| {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{Job, scripts};
 use crate::failure::{ErrorCode, Failure};
+use crate::local_file;
 use crate::plan::spec::TransferSpec;
 use crate::transport::{FileCount, Transferred};
 
@@ -91,6 +92,9 @@ fn tree(job: &mut Job<'_>) -> Result<Transferred, Failure> {
     let owned = |name: &Option<String>| name.clone().unwrap_or_default();
     let (owner, group) = (owned(&job.spec.owner), owned(&job.spec.group));
     let create = if job.spec.create_dirs { "yes" } else { "no" };
+    if let Some(unchanged) = super::unchanged::unchanged(job)? {
+        return Ok(unchanged);
+    }
     job.with_stage(|job, stage| {
         let staged = format!("{stage}/tree");
         let part = TransferSpec {
@@ -144,8 +148,8 @@ pub(super) fn source(job: &Job<'_>) -> Result<(u64, u32), Failure> {
     if let Some(content) = &job.spec.content {
         return Ok((content.len() as u64, RENDERED_MODE));
     }
-    let metadata = std::fs::metadata(&job.spec.local_path);
-    let metadata = metadata.map_err(|error| unreadable(&job.spec.local_path, &error))?;
+    let opened = local_file::open_regular(&job.spec.local_path);
+    let (_, metadata) = opened.map_err(|error| unreadable(&job.spec.local_path, &error))?;
     Ok((metadata.len(), metadata.permissions().mode() & 0o777))
 }
 
@@ -190,6 +194,7 @@ fn unfinished(job: &Job<'_>) -> Failure {
     )
 }
 
+/// A mode as `stat -c %a` tells it, with which scripts compare it.
 fn octal(mode: u32) -> String {
-    format!("{mode:04o}")
+    format!("{mode:o}")
 }

@@ -59,7 +59,15 @@ impl Job<'_> {
             () => ErrorCode::TransferFailed,
         };
         let through = if self.spec.sudo.is_some() { " through sudo" } else { "" };
-        let message = format!("{} failed{through}: {why}", self.subject());
+        let needed = match (code, super::upload::source(self)) {
+            (ErrorCode::TransferNoSpace, Ok((size, _)))
+                if self.spec.operation == TransferOperation::Upload && !self.spec.recursive =>
+            {
+                format!(" ({size} bytes are needed)")
+            }
+            _ => String::new(),
+        };
+        let message = format!("{} failed{through}: {why}{needed}", self.subject());
         let failure = Failure::new(code, message);
         Err(match code {
             ErrorCode::TransferNoSpace => {
@@ -95,6 +103,37 @@ impl Job<'_> {
                 format!("the server refused to go on: {}", error.message()),
             ),
         }
+    }
+
+    /// A failure of the login user's part, which was to do with what is `staged`.
+    pub(super) fn of_target(&self, failure: Failure, staged: &str) -> Failure {
+        let full = failure.code == ErrorCode::TransferNoSpace;
+        let message = self.unstaged(&failure.message, staged);
+        let help = failure.help.as_ref().map(|help| self.unstaged(help, staged));
+        let failure = Failure { message, help, ..failure };
+        match (full, staged.rsplitn(3, '/').nth(2)) {
+            (true, Some(above)) => failure.with_help(format!(
+                "free space in `{above}` there: transfers through sudo are staged in a directory \
+                 below it, or below the login user's `TMPDIR`"
+            )),
+            _ => failure,
+        }
+    }
+
+    /// A text about what is staged as one about the target: where it is staged, concerns
+    /// nobody.
+    pub(super) fn unstaged(&self, text: &str, staged: &str) -> String {
+        let target = &self.spec.remote_path;
+        let text = text.replace(staged, target);
+        // A temporary file beside it.
+        let stage = staged.rsplit_once('/').map_or(staged, |(stage, _)| stage);
+        let mut parts = text.split(stage);
+        let mut told = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            told.push_str(target);
+            told.push_str(part.find(['`', ':']).map_or("", |end| &part[end..]));
+        }
+        told
     }
 
     pub(super) fn subject(&self) -> String {

@@ -42,6 +42,8 @@ pub(in crate::transport) enum End {
 /// How far sudo is known to have got with a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::transport) enum Elevation {
+    /// Nothing tells: it runs words. Whether it has been given the password.
+    Untold { asked: bool },
     /// It has not been seen to start the command: whether it takes the password, if
     /// there is one, is not known.
     Pending,

@@ -12,7 +12,7 @@ use super::super::link::{EAGAIN, Sent, Stop, timespec};
 use super::super::password::PasswordUse;
 use super::super::prompt::Seen;
 use super::super::siblings::{self, Sudo};
-use super::super::sudo::{ANSWER_PATIENCE, PATIENCE, Trouble, WORDS_PATIENCE};
+use super::super::sudo::{ANSWER_PATIENCE, EARLY_LOOKS, PATIENCE, Trouble, WORDS_PATIENCE};
 use super::{Elevation, Eof, Limits, Run};
 
 impl Run<'_> {
@@ -134,10 +134,14 @@ impl Run<'_> {
             if self.look_at_sudo() == Some(Sudo::Waits) {
                 return (self.began.elapsed() >= PATIENCE).then_some(Trouble::Silent);
             }
-            let out = if self.launch.pty { &mut self.out } else { &mut self.err };
-            self.gate.give_up_asking(out);
-            self.late = self.password.is_some() && !self.launch.pty;
-            self.expect_no_prompt();
+            self.give_up_asking();
+        } else if self.may_look_early() {
+            self.looks += 1;
+            // What sudo ran once may have been a helper of PAM's.
+            let runs = self.look_at_sudo() == Some(Sudo::Runs);
+            if std::mem::replace(&mut self.runs, runs) && runs {
+                self.give_up_asking();
+            }
         }
         // Where nothing tells that the command began, silence does: a wrong password
         // is answered by another prompt.
@@ -145,6 +149,22 @@ impl Run<'_> {
             self.has_begun();
         }
         None
+    }
+
+    /// Whether to look already if a sudo that has not asked runs the command, whose input
+    /// is open for as long as that is not known.
+    fn may_look_early(&self) -> bool {
+        let is_open = self.password.is_some() && !self.launch.pty;
+        let due = EARLY_LOOKS.get(self.looks).is_some_and(|at| self.progress.elapsed() >= *at);
+        is_open && due && self.gate.may_ask()
+    }
+
+    /// sudo does not seem to ask.
+    fn give_up_asking(&mut self) {
+        let out = if self.launch.pty { &mut self.out } else { &mut self.err };
+        self.gate.give_up_asking(out);
+        self.late = self.password.is_some() && !self.launch.pty;
+        self.expect_no_prompt();
     }
 
     /// How far sudo is, if the host tells.

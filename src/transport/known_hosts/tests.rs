@@ -1,4 +1,5 @@
 use std::fmt::Write as _;
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::Arc;

@@ -16,6 +16,8 @@ pub(super) enum HostShell {
     #[default]
     Untried,
     Missing,
+    /// The server lets no session run beside the transfer's own.
+    Crowded,
     Running(Shell),
 }
 
@@ -75,10 +77,7 @@ impl<'a> Job<'a> {
     /// The host's shell, if it has one for us.
     pub(super) fn shell(&mut self) -> Result<Option<(&mut Shell, &mut Wire<'a>)>, Trouble> {
         if matches!(self.shell, HostShell::Untried) {
-            *self.shell = match Shell::open(&mut self.wire)? {
-                Some(shell) => HostShell::Running(shell),
-                None => HostShell::Missing,
-            };
+            *self.shell = Shell::open(&mut self.wire)?;
         }
         Ok(match self.shell {
             HostShell::Running(shell) => Some((shell, &mut self.wire)),
@@ -152,9 +151,12 @@ impl<'a> Job<'a> {
 
     /// Notes that nobody could compare the two sides.
     pub(super) fn warn_unverified(&mut self) {
-        self.warnings.push(format!(
-            "`{}` was not verified: the host offers no shell with `sha256sum`, `shasum`, `sha256` or `openssl`",
-            self.spec.remote_path
-        ));
+        let why = match self.shell {
+            HostShell::Crowded => {
+                "the server allows one session only, and the transfer takes it (`MaxSessions`)"
+            }
+            _ => "the host offers no shell with `sha256sum`, `shasum`, `sha256` or `openssl`",
+        };
+        self.warnings.push(format!("`{}` was not verified: {why}", self.spec.remote_path));
     }
 }

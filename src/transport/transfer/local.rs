@@ -9,8 +9,8 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::job::Job;
-use super::source::refuse_special;
 use crate::failure::{ErrorCode, Failure};
+use crate::local_file::refuse_special;
 
 /// The mode of a temporary file: nobody else may read what is not yet in place.
 const STAGING_MODE: u32 = 0o600;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ssh2::Channel;
 
+use super::job::HostShell;
 use super::trouble::Trouble;
 use super::wire::Wire;
 use crate::transport::link::Stop;
@@ -86,19 +87,24 @@ pub(super) struct Shell {
 }
 
 impl Shell {
-    /// Starts a shell; `None` when the host has none for us.
-    pub(super) fn open(wire: &mut Wire<'_>) -> Result<Option<Self>, Trouble> {
-        let opened = Self::greet(&mut wire.within(PATIENCE));
-        match opened {
-            Ok(shell) => Ok(Some(shell)),
-            Err(Trouble::Stop(Stop::Deadline)) if !wire.is_late() => Ok(None),
-            Err(Trouble::Stop(Stop::Refused(_)) | Trouble::Closed) => Ok(None),
+    /// Starts a shell, where the host has one for us.
+    pub(super) fn open(wire: &mut Wire<'_>) -> Result<HostShell, Trouble> {
+        let mut within = wire.within(PATIENCE);
+        let channel = match within.open(ssh2::Session::channel_session) {
+            Ok(channel) => channel,
+            Err(Stop::Refused(_)) => return Ok(HostShell::Crowded),
+            Err(Stop::Deadline) if !wire.is_late() => return Ok(HostShell::Missing),
+            Err(stop) => return Err(stop.into()),
+        };
+        match Self::greet(channel, &mut within) {
+            Ok(shell) => Ok(HostShell::Running(shell)),
+            Err(Trouble::Stop(Stop::Deadline)) if !wire.is_late() => Ok(HostShell::Missing),
+            Err(Trouble::Stop(Stop::Refused(_)) | Trouble::Closed) => Ok(HostShell::Missing),
             Err(trouble) => Err(trouble),
         }
     }
 
-    fn greet(wire: &mut Wire<'_>) -> Result<Self, Trouble> {
-        let mut channel = wire.open(ssh2::Session::channel_session)?;
+    fn greet(mut channel: Channel, wire: &mut Wire<'_>) -> Result<Self, Trouble> {
         wire.drive(|_| channel.exec("/bin/sh"))?;
         let mut shell = Self { channel, pending: Vec::new(), output: Vec::new(), session: None };
         shell.say(PROLOGUE);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use openssl::sha::Sha256;
 
 use super::wire::Wire;
+use crate::local_file::open_regular;
 use crate::plan::spec::TransferSpec;
 use crate::transport::link::Stop;
 
@@ -34,11 +35,7 @@ impl Source {
         if let Some(content) = &spec.content {
             return Ok(Self::Text(io::Cursor::new(content.clone())));
         }
-        // Asked first, because opening a named pipe waits for its writer.
-        refuse_special(&std::fs::metadata(&spec.local_path)?)?;
-        let mut file = File::open(&spec.local_path)?;
-        let before = file.metadata()?;
-        refuse_special(&before)?;
+        let (mut file, before) = open_regular(&spec.local_path)?;
         if before.len() == 0 {
             // Files below /proc say that they are empty, and are not.
             let mut content = Vec::new();
@@ -141,15 +138,6 @@ pub(super) fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usiz
         }
     }
     Ok(filled)
-}
-
-/// A directory of that name as source or target, or a device, is a mistake.
-pub(super) fn refuse_special(metadata: &Metadata) -> io::Result<()> {
-    match metadata.is_file() {
-        true => Ok(()),
-        false if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        false => Err(io::Error::other("it is no regular file")),
-    }
 }
 
 /// The text of a path that temporary names are derived from.

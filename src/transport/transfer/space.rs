@@ -57,14 +57,16 @@ impl Job<'_> {
         let Trouble::Status { code: status::FAILURE, message } = trouble else { return None };
         let said = message.to_lowercase();
         if ["no space left", "disk quota exceeded"].iter().any(|words| said.contains(words)) {
-            let path = &self.spec.remote_path;
-            return Some(no_space(format!("no space is left on the host for `{path}`: {message}")));
+            return Some(no_space(format!(
+                "no space is left on the host for `{}`, of which {} bytes are to be sent: {message}",
+                self.spec.remote_path, self.total
+            )));
         }
         let free = self.sftp.free_space(&mut self.wire, path).ok()??;
         (free < NOTHING).then(|| {
             no_space(format!(
-                "no space is left on the host for `{}` ({free} bytes are free)",
-                self.spec.remote_path
+                "no space is left on the host for `{}`: {free} bytes are free, and {} are to be sent",
+                self.spec.remote_path, self.total
             ))
         })
     }

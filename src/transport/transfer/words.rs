@@ -40,7 +40,13 @@ impl Job<'_> {
             )
             .with_help("use a path that you may use, or change its owner or mode"),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                no_space(format!("no space is left on this machine to {what} `{path}`"))
+                let needed = match self.spec.operation {
+                    TransferOperation::Download => {
+                        format!(", of which {} bytes are to be received", self.total)
+                    }
+                    TransferOperation::Upload => String::new(),
+                };
+                no_space(format!("no space is left on this machine to {what} `{path}`{needed}"))
             }
             _ => Failure::new(
                 ErrorCode::TransferFailed,

@@ -7,8 +7,8 @@ use sshoal::secret::Secret;
 use sshoal::transport::Cancel;
 
 use super::{connect, elevated, failure, options, output, plain, run, shown, text, wait_for};
-use crate::lab::Lab;
 use crate::lab::processes::{kill_all, processes_that_mention, wait_until};
+use crate::lab::{Lab, Sudo, User, UserOptions};
 
 /// Far longer than it takes to give up a command, however busy the machine is, and
 /// far shorter than what these commands would go on for.
@@ -118,18 +118,84 @@ fn children_of_root_are_gone_too() {
     });
 }
 
+fn words(password: Option<&str>, pty: bool) -> ExecOptions {
+    let sudo = SudoSpec { password: password.map(Secret::new), user: None, shell: false };
+    ExecOptions { timeout: Some(TIME_TO_BEGIN), pty, sudo: Some(sudo), ..options() }
+}
+
+#[test]
+fn what_sudo_runs_without_a_shell_is_gone_too() {
+    let lab = Lab::get();
+    let (asked, trusted) = (&lab.users.sudoer, &lab.users.nopasswd);
+    std::thread::scope(|scope| {
+        for (user, password) in [(asked, Some(asked.password.as_str())), (trusted, None)] {
+            for pty in [false, true] {
+                let mut connection = connect(lab.sshd(), user);
+                scope.spawn(move || {
+                    let sleep = unique_sleep(300);
+                    let line = format!("timeout 400 {sleep} | {sleep}");
+                    let execution = run(&mut connection, &line, &words(password, pty));
+                    assert_eq!(failure(&execution), "command_timeout");
+                    assert_eq!(execution.warnings, [""; 0], "pty: {pty}");
+                    assert!(shown(&execution).contains("was ended"), "{}", shown(&execution));
+                    assert_gone(&sleep);
+                });
+            }
+        }
+    });
+}
+
+/// A user whom sudo lets run some things, and no shell of its own choice.
+fn of_few_rights(lab: &Lab) -> User {
+    let rule = "USER ALL=(root) NOPASSWD: /usr/bin/sleep, /bin/sleep, /bin/sh -c *";
+    lab.add_user("fewrights", UserOptions::default().sudo(Sudo::Rules(rule.to_owned())))
+}
+
 #[test]
 fn what_cannot_be_ended_is_told() {
     let lab = Lab::get();
-    let user = &lab.users.nopasswd;
-    let mut connection = connect(lab.sshd(), user);
-    let sleep = unique_sleep(300);
-    let sudo = Some(SudoSpec { password: None, user: None, shell: false });
-    let options = ExecOptions { timeout: Some(TIME_TO_BEGIN), sudo, ..options() };
-    let execution = run(&mut connection, &sleep, &options);
-    kill_all(&processes_that_mention(&sleep));
+    let user = of_few_rights(&lab);
+    let mut connection = connect(lab.sshd(), &user);
+    let (roots, own) = (unique_sleep(300), unique_sleep(300));
+    let line = format!("/bin/sh -c 'trap \"\" TERM HUP; {roots}; {roots}' | {own}");
+    let execution = run(&mut connection, &line, &words(None, false));
+    let runs = !processes_that_mention(&roots).is_empty();
+    kill_all(&processes_that_mention(&roots));
+    assert!(runs, "{}", shown(&execution));
+    assert_gone(&own);
     assert_eq!(failure(&execution), "command_timeout");
     assert_eq!(execution.warnings.len(), 1, "{}", shown(&execution));
+    assert!(execution.warnings[0].contains("and still run"), "{}", shown(&execution));
+}
+
+/// sudo passes on what its user's signals say, and the end of a terminal.
+#[test]
+fn what_heeds_a_signal_is_gone_without_a_shell_of_roots() {
+    let lab = Lab::get();
+    let user = of_few_rights(&lab);
+    let mut connection = connect(lab.sshd(), &user);
+    for pty in [false, true] {
+        let sleep = unique_sleep(300);
+        let execution = run(&mut connection, &sleep, &words(None, pty));
+        assert_eq!(failure(&execution), "command_timeout");
+        assert_eq!(execution.warnings, [""; 0], "{}", shown(&execution));
+        assert_gone(&sleep);
+    }
+}
+
+#[test]
+fn no_more_is_told_than_is_known_where_one_session_is_all_there_is() {
+    let lab = Lab::get();
+    let server = crate::lab::SshdOptions::default().line("MaxSessions 1").start();
+    let mut connection = connect(&server, &lab.users.plain);
+    let sleep = unique_sleep(20);
+    let options = ExecOptions { timeout: Some(Duration::from_secs(2)), ..options() };
+    let execution = run(&mut connection, &format!("{sleep} & echo x"), &options);
+    kill_all(&processes_that_mention(&sleep));
+    assert_eq!(failure(&execution), "command_timeout");
+    let told = shown(&execution);
+    assert!(told.contains("the command, or what it has started, held its channel"), "{told}");
+    assert!(told.contains("MaxSessions 1"), "{told}");
 }
 
 #[test]

@@ -115,6 +115,16 @@ fn background_children_do_not_hold_the_task() {
         assert!(text(&execution.output.bytes).starts_with(expected), "{line}");
         assert!(began.elapsed() < Duration::from_secs(30), "{line} took {:?}", began.elapsed());
     }
+    // The best of several tries counts: a busy machine makes some of them slow.
+    let took = || {
+        let line = "(while :; do echo tick; sleep 0.1; done) & echo x";
+        let execution = run(&mut connection, line, &options());
+        assert_eq!(execution.ending, Ending::Exited(0), "{}", shown(&execution));
+        execution.duration
+    };
+    let best = std::iter::repeat_with(took).take(3).min().unwrap();
+    assert!(best < Duration::from_secs(8), "{best:?}");
+
     let pty = ExecOptions { pty: true, ..options() };
     let began = Instant::now();
     assert_eq!(output(&mut connection, "sleep 60 & echo x", &pty), "x\n");

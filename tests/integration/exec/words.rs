@@ -49,6 +49,32 @@ fn a_command_that_prints_the_prompt_is_not_answered() {
 }
 
 #[test]
+fn the_input_of_a_command_that_needs_no_password_ends_soon() {
+    let lab = Lab::get();
+    let user = &lab.users.nopasswd;
+    let mut connection = connect(lab.sshd(), user);
+    // The best of several tries counts: a busy machine makes some of them slow.
+    let took = || {
+        let execution = run(&mut connection, "cat", &words(&user.password, false));
+        assert_eq!(execution.ending, Ending::Exited(0), "{}", shown(&execution));
+        execution.duration
+    };
+    let best = std::iter::repeat_with(took).take(4).min().unwrap();
+    assert!(best < Duration::from_secs(4), "{best:?}");
+}
+
+#[test]
+fn the_prompt_of_a_sudo_that_is_not_answered_is_no_output() {
+    let lab = Lab::get();
+    let mut connection = connect(lab.sshd(), &lab.users.sudoer);
+    let sudo = SudoSpec { password: None, user: None, shell: false };
+    let options = ExecOptions { sudo: Some(sudo), ..options() };
+    let execution = run(&mut connection, "id", &options);
+    assert_eq!(super::failure(&execution), "sudo_password_required");
+    assert!(!shown(&execution).contains("sshoal-prompt"), "{}", shown(&execution));
+}
+
+#[test]
 fn a_sudo_that_asks_late_is_answered() {
     let lab = Lab::get();
     // Its name is that of the script, and it waits without a child.

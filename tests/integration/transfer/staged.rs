@@ -14,7 +14,7 @@ use sshoal::plan::spec::{SudoSpec, TransferSpec};
 use sshoal::secret::Secret;
 use sshoal::transport::Cancel;
 
-use super::rig::{Rig, connect, download, names, noise, set_mode, upload};
+use super::rig::{Rig, SlowLine, connect, download, names, noise, set_mode, upload};
 use crate::exec::{SLOW_SUDO, with_sudo_of};
 use crate::lab::processes::{processes_of_user, processes_that_mention, wait_until};
 use crate::lab::{Lab, SshdOptions, Sudo, User, UserOptions};
@@ -102,6 +102,43 @@ fn what_is_staged_for_another_user_is_for_nobody_else() {
     assert!(fs::read(&arrived).unwrap() == content);
     assert_eq!(fs::metadata(&arrived).unwrap().uid(), target.uid);
     assert_eq!(stages(sender.uid), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn an_interrupted_upload_is_told_by_its_target() {
+    let lab = Lab::get();
+    let user = lab.add_user("stopped", UserOptions::default().sudo(Sudo::NoPassword));
+    let line = SlowLine::to(lab.sshd(), 1_000_000);
+    let mut connection = connect(lab.sshd(), line.address, &user);
+    let rig = Rig::new();
+    let tree = rig.here.path().join("tree");
+    fs::create_dir(&tree).unwrap();
+    fs::write(tree.join("a"), noise(8_000_000)).unwrap();
+    let sudo = Some(SudoSpec { password: None, user: None, shell: true });
+    let target = rig.there.join("target");
+    for recursive in [false, true] {
+        let source = if recursive { tree.clone() } else { tree.join("a") };
+        let spec = TransferSpec { sudo: sudo.clone(), recursive, ..upload(&source, &target) };
+        let cancel = Cancel::default();
+        let failure = std::thread::scope(|scope| {
+            let sent = scope.spawn(|| connection.transfer(&spec, &cancel).unwrap_err());
+            let is_staged = |stage: &PathBuf| {
+                names(stage).iter().any(|name| !recursive || !names(&stage.join(name)).is_empty())
+            };
+            let limit = Duration::from_secs(50);
+            assert!(wait_until(limit, || stages(user.uid).iter().any(is_staged)));
+            cancel.cancel();
+            sent.join().unwrap()
+        });
+        line.set_speed(50_000_000);
+        assert_eq!(failure.code, ErrorCode::Cancelled);
+        let words = format!("the upload to `{}` was cancelled", target.display());
+        assert!(failure.message.starts_with(&words), "{failure:?}");
+        let rest = failure.message.replace(target.to_str().unwrap(), "");
+        assert!(!rest.contains("sshoal-"), "{failure:?}");
+        assert!(wait_until(Duration::from_secs(30), || stages(user.uid).is_empty()));
+        line.set_speed(1_000_000);
+    }
 }
 
 #[test]

@@ -104,6 +104,15 @@ fn owner_and_mode_are_the_requests_else_the_targets_else_roots() {
     rig.ok(&given);
     assert_eq!((owner(&target), mode(&target)), ((1, 0), 0o4711));
 
+    // Whether with three digits or four, a mode is compared by what it means.
+    for wanted in [0o644, 0o600, 0o7] {
+        let given = TransferSpec { mode: Some(wanted), ..sudo.sudo(upload(&source, &target)) };
+        assert!(rig.ok(&given).changed, "{wanted:o}");
+        assert_eq!(mode(&target), wanted);
+        let again = rig.ok(&given);
+        assert!(!again.changed, "{wanted:o}: {again:?}");
+    }
+
     // The link stays, and what it names is replaced.
     let link = rig.there.join("link");
     symlink("a", &link).unwrap();
@@ -174,6 +183,11 @@ fn a_tree_goes_to_where_only_root_may_write_and_comes_back() {
     assert!(target.join("empty").is_dir());
     let again = rig.ok(&up);
     assert_eq!((again.changed, again.files), (false, Some(FileCount { total: 53, moved: 0 })));
+    let (moved, total) = (again.record.bytes_transferred, again.record.total_bytes);
+    assert_eq!((moved, total), (0, sent.record.total_bytes), "nothing differs, so nothing is sent");
+    set_mode(&target.join("sub/1"), 0o644);
+    assert!(rig.ok(&up).changed);
+    assert_eq!(mode(&target.join("sub/1")), 0o400);
 
     fs::write(source.join("sub/3"), "new").unwrap();
     fs::remove_file(source.join("away")).unwrap();

@@ -50,6 +50,7 @@ fn each_refusal_of_the_server_is_told_apart() {
     put("full", json!({ "username": "u", "password": password }));
     put("no-user", json!({ "user": "u", "password": password }));
     put("no-password", json!({ "username": "u", "pin": password }));
+    put("empty", json!({ "username": "u", "password": "" }));
     put("list", json!({ "username": "u", "password": [password] }));
     put("bad-key", json!({ "username": "u", "pkey": password }));
     put("gone", json!({ "username": "u", "password": password }));
@@ -70,6 +71,8 @@ fn each_refusal_of_the_server_is_told_apart() {
             "missing_field",
             "no field `login`",
         ),
+        ("\"refused/empty\"", "field_value", "the field `password` of the secret"),
+        ("\"refused/empty\"", "field_value", "is empty"),
         ("\"refused/list\"", "field_type", "is a list, not a text"),
         ("{\"path\": \"refused/full\", \"mount\": \"none\"}", "no_mount", "mounted at `none`"),
         ("{\"path\": \"refused\", \"mount\": \"old\"}", "not_kv2", "a KV version 1 engine"),

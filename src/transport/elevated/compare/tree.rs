@@ -11,13 +11,13 @@ use crate::transfer::TransferOperation;
 use crate::transport::{Comparison, FileCount};
 
 /// How much the host may tell of a tree.
-const MOST: usize = 64 * 1024 * 1024;
+pub(in super::super) const MOST: usize = 64 * 1024 * 1024;
 /// What ends a list that is whole.
-const END: &[u8] = b"sshoal-end\n";
+pub(in super::super) const END: &[u8] = b"sshoal-end\n";
 
 /// `list PATH`: directories and links, ended by NUL characters, and then the hashes
 /// of files as `sha256sum` tells them.
-const LIST: &str = r#"[ -d "$1" ] || { [ -e "$1" ] && fail "$1: Not a directory"; printf 'missing\0'; echo sshoal-end; exit 0; }
+pub(in super::super) const LIST: &str = r#"[ -d "$1" ] || { [ -e "$1" ] && fail "$1: Not a directory"; printf 'missing\0'; echo sshoal-end; exit 0; }
 cd "$1" || fail "$1: cannot be entered"
 command -v sha256sum >/dev/null || { printf 'tool\0'; echo sshoal-end; exit 0; }
 find . -type d -exec printf 'd%s\0' {} +
@@ -28,7 +28,7 @@ echo sshoal-end
 "#;
 
 #[derive(Debug, PartialEq, Eq)]
-enum Entry {
+pub(in super::super) enum Entry {
     Directory,
     Link(String),
     /// By its hash.
@@ -36,7 +36,7 @@ enum Entry {
 }
 
 /// What a directory contains, by paths relative to it.
-type Tree = BTreeMap<String, Entry>;
+pub(in super::super) type Tree = BTreeMap<String, Entry>;
 
 pub(super) fn compare(job: &mut Job<'_>) -> Result<Comparison, Failure> {
     let here = local(job)?;
@@ -108,7 +108,7 @@ fn walk(directory: &Path, prefix: &str, tree: &mut Tree) -> Result<(), Failure> 
 }
 
 /// What the host said: a tree, that there is none, or nothing that can be read.
-fn parse(said: &[u8]) -> Option<Option<Tree>> {
+pub(in super::super) fn parse(said: &[u8]) -> Option<Option<Tree>> {
     let said = said.strip_suffix(END)?;
     let mut tree = Tree::new();
     let mut fields = said.split(|&byte| byte == 0).map(String::from_utf8_lossy);
