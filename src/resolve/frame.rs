@@ -14,6 +14,7 @@ use minijinja::{Error, ErrorKind};
 
 use super::engine::FRAME;
 use super::lazy::HostVars;
+use super::names::OF_HOSTS;
 use super::render::Pending;
 use super::scope::Scope;
 use super::shape::Shape;
@@ -200,6 +201,7 @@ impl Frame {
             "item" if self.item.is_some() => {
                 return self.item.clone().map(|item| self.rendered_leaf(item));
             }
+            _ if !self.scope.has_host && OF_HOSTS.contains(&name) => return None,
             "inventory_hostname" => return Some(Value::from(&*self.scope.host)),
             "groups" => return Some(world.groups.clone()),
             "group_names" => {

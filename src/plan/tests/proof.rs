@@ -376,6 +376,78 @@ fn names_with_a_meaning_cannot_be_given_another() {
     assert_eq!(names, ["groups", "hostvars", "item"], "{errors:#?}");
 }
 
+#[test]
+fn what_is_wrong_with_a_loop_hurts_only_those_whom_when_does_not_exclude() {
+    for fine in [
+        "- command: \"{{ item }}\"\n  loop: \"{{ nowhere }}\"\n  when: nowhere is defined",
+        "- command: \"{{ item }}\"\n  loop: \"{{ only_here }}\"\n  when: inventory_hostname == 'x'",
+        "- command: \"{{ item }}\"\n  loop: [\"{{ nowhere }}\"]\n  when: [nowhere is defined, item == 1]",
+        "- command: \"{{ item }}\"\n  loop: \"{{ nowhere }}\"\n  when: nowhere is defined and item",
+        "- command: \"{{ item }}\"\n  loop: \"{{ nowhere }}\"\n  when: r.ok and nowhere is defined",
+        "- command: \"{{ item }}\"\n  loop: \"{{ nowhere.results }}\"\n  when: [r.ok, nowhere is defined]",
+        "- name: on {{ nowhere }}\n  command: \"{{ item }}\"\n  loop: \"{{ nowhere }}\"\n  when: nowhere is defined",
+        "- name: on {{ nowhere }}\n  command: \"{{ item }}\"\n  loop: [1, 2]\n  when: nowhere is defined",
+        "- name: on {{ nowhere }}\n  command: \"{{ item }}\"\n  loop: \"{{ nowhere | default([]) }}\"",
+    ] {
+        let planned = behind(fine);
+        assert!(planned.is_ok(), "{fine}\n{:#?}", planned.unwrap_err());
+    }
+    for wrong in ["r.ok", "item is defined", "item.x == 1", "true", "[r.ok, item]"] {
+        let task = "- command: \"{{ item }}\"\n  loop: \"{{ nowhere }}\"\n  when:";
+        let errors = behind(&format!("{task} {wrong}")).unwrap_err();
+        assert!(errors[0].contains("undefined variable `nowhere`"), "{wrong}: {errors:#?}");
+        assert_eq!(errors.len(), 1, "{wrong}: {errors:#?}");
+    }
+}
+
+#[test]
+fn a_loop_that_waits_is_known_to_be_skipped_where_when_does_not_hold() {
+    let planned = behind(
+        "- command: \"{{ item }}\"\n  loop: \"{{ r.results }}\"\n  when: inventory_hostname == 'web-01'\n",
+    )
+    .unwrap();
+    let body = |host| &lane(&planned, host).tasks[1].body;
+    assert!(matches!(body("web-01"), TaskBody::Deferred(_)));
+    assert!(matches!(body("web-02"), TaskBody::Skipped));
+}
+
+#[test]
+fn what_holds_for_a_whole_play_sees_no_host() {
+    for name in ["inventory_hostname", "group_names", "play_hosts", "item"] {
+        let own = format!("'{{{{ 1 if {name} == 1 else 2 }}}}'");
+        let yes = format!("'{{{{ {name} == 1 }}}}'");
+        let playbook = format!(
+            "- name: {own}\n  hosts: web\n  serial: {own}\n  any_errors_fatal: {yes}\n  max_fail_percentage: {own}\n  tasks: [{{ command: id, run_once: {yes} }}]\n- hosts: {own}\n  tasks: [{{ command: id }}]\n"
+        );
+        let case = Case { inventory: INVENTORY, playbook: &playbook, ..Case::default() };
+        let errors = case.plan().unwrap_err();
+        let told = format!("undefined variable `{name}`");
+        assert!(errors.iter().all(|error| error.contains(&told)), "{errors:#?}");
+        assert_eq!(errors.len(), 6, "{errors:#?}");
+        let told = advice(&case);
+        assert!(told.ends_with("and `-e NAME=…`"), "{told}");
+    }
+}
+
+#[test]
+fn errors_are_ignored_host_by_host() {
+    let planned = tasks(
+        "- { command: id, ignore_errors: \"{{ inventory_hostname == 'web-02' }}\" }\n\
+         - { command: id, ignore_errors: \"{{ only_here == 1 }}\", when: only_here is defined }\n",
+    )
+    .unwrap();
+    let flags =
+        |host| lane(&planned, host).tasks.iter().map(|task| task.ignore_errors).collect::<Vec<_>>();
+    assert_eq!((flags("web-01"), flags("web-02")), (vec![false, true], vec![true, false]));
+    for wrong in ["r", "item", "nowhere"] {
+        let task =
+            format!("- {{ command: id, ignore_errors: '{{{{ {wrong} == 1 }}}}', loop: [1] }}");
+        let errors = behind(&task).unwrap_err();
+        assert_eq!(errors.len(), 1, "{errors:#?}");
+        assert!(errors[0].contains(&format!("undefined variable `{wrong}`")), "{errors:#?}");
+    }
+}
+
 /// The advice that comes with the first error.
 fn advice(case: &Case<'_>) -> String {
     let (sources, dir) = (Arc::new(Sources::default()), tempfile::tempdir().unwrap());
