@@ -255,6 +255,70 @@ fn what_is_undefined_may_be_so_below_a_default_or_a_question_only() {
 }
 
 #[test]
+fn a_variable_whose_template_is_undefined_misses_where_it_may() {
+    const VARS: &str = "{ a: '{{ region }}', b: 'x{{ a }}', m: { tls: '{{ region }}', n: { o: '{{ region }}' }, p: 1 }, l: ['{{ region }}'], f: '{{ region | nofilter }}' }";
+    let plan = |code: &str, when: &str| {
+        let playbook = format!(
+            "- hosts: web\n  vars: {VARS}\n  tasks:\n    - {{ command: first, register: r }}\n    - command: \"{code}\"\n      when: {when}\n"
+        );
+        let inventory = INVENTORY.replace("only_here: 1", "only_here: 1, broken: '{{ region }}'");
+        Case { inventory: &inventory, playbook: &playbook, ..Case::default() }.plan()
+    };
+    for (fine, expected) in [
+        ("{{ a | default('none') }}", "none"),
+        ("{{ b | default('none') }}", "none"),
+        ("{{ a is defined }} {{ b is undefined }}", "False True"),
+        ("{{ m.tls | default('none') }}{{ m['tls'] is defined }}", "noneFalse"),
+        ("{{ m.n.o | default('none') }}{{ m.p | default(2) }}", "none1"),
+        ("{{ (a if m.p else b) | default('none') }}", "none"),
+        ("{% if a is defined %}{{ a }}{% else %}{{ m.p }}{% endif %}", "1"),
+        ("{% set a = 1 %}{{ a | default('none') }}", "1"),
+        ("{% for a in [1] %}{{ a | default('none') }}{{ loop is defined }}{% endfor %}", "1True"),
+        ("{{ range is defined }}{{ a | default(range(2) | join) }}", "True01"),
+        ("{{ hostvars['web-01'].broken | default('none') }}", "none"),
+        ("{{ hostvars['web-01']['broken'] is defined }}", "False"),
+        ("{{ only_here | default('none') }}", "1"),
+    ] {
+        let planned =
+            plan(fine, "only_here is defined").unwrap_or_else(|it| panic!("{fine}\n{it:#?}"));
+        assert_eq!(lines(&planned, "web-01")[1], [expected], "{fine}");
+        let planned = plan(&format!("{fine}{{{{ r.output }}}}"), "r.ok and only_here is defined");
+        assert!(planned.is_ok(), "{fine}\n{:#?}", planned.unwrap_err());
+    }
+    for when in ["a is defined", "r.ok and b is defined", "[r.ok, m.n.o is defined]"] {
+        let planned = plan("{{ a }}{{ b }}{{ m.n.o }}", when);
+        assert!(planned.is_ok(), "{when}\n{:#?}", planned.unwrap_err());
+    }
+    for wrong in [
+        "{{ a }}",
+        "{{ b }}",
+        "{{ a | to_json }}",
+        "{{ [a] | length }}",
+        "{{ a | default(1) }}{{ a | to_json }}",
+        "{{ a | default(b) }}",
+        "{{ a | upper | default(1) }}",
+        "{{ m | to_json }}",
+        "{{ m | default({}) | to_json }}",
+        "{{ (m | default({})).tls | to_json }}",
+        "{{ l | default([]) | join }}",
+        "{{ m.tls | to_json }}",
+    ] {
+        for code in [wrong.to_owned(), format!("{{{{ r.output }}}}{wrong}")] {
+            let errors = plan(&code, "only_here is defined").err();
+            let errors = errors.unwrap_or_else(|| panic!("no error for {code}"));
+            assert!(errors[0].contains("undefined variable `region`"), "{code}: {errors:#?}");
+        }
+    }
+    for (other, told) in [
+        ("{{ f | default(1) }}", "there is no filter `nofilter`"),
+        ("{% for k, v in m | default({}) | items %}{{ k }}{% endfor %}", "`region`"),
+    ] {
+        let errors = plan(other, "only_here is defined").unwrap_err();
+        assert!(errors[0].contains(told), "{other}: {errors:#?}");
+    }
+}
+
+#[test]
 fn python_methods_work_now_and_later() {
     let planned = tasks("- command: a\n  register: r\n- command: \"{{ ' x '.strip() }}{{ 'a-b'.split('-')[1] }}\"\n- command: \"{{ r.output.strip().upper() }}\"\n  when: r.output.startswith('5.')\n").unwrap();
     let lane = lane(&planned, "web-01");
