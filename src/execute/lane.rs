@@ -229,8 +229,7 @@ impl<'a> LaneRun<'a> {
         let header = &task.header;
         let name = self.name_of(task);
         // A host that cannot be reached can do nothing that follows either.
-        let ignored =
-            header.ignore_errors && outcome.is_failure() && outcome != Outcome::Unreachable;
+        let ignored = task.ignore_errors && outcome.is_failure() && outcome != Outcome::Unreachable;
         if outcome.is_failure() && !ignored {
             self.host.stopped_by = Some(name.clone());
         }

@@ -10,6 +10,9 @@ use crate::load::decode::Templated;
 use crate::load::playbook::LoopItems;
 use crate::resolve::frame::Frame;
 use crate::resolve::render::Miss;
+use crate::resolve::scope::Scope;
+
+const IGNORE_ADVICE: &str = "`ignore_errors` is known before the run, once for all items: it sees the variables of the host, but no results and no `item`";
 
 impl HostTask {
     /// What the task sees besides results, for what is not part of its steps.
@@ -58,6 +61,31 @@ impl HostTask {
                     found.into_iter().map(|problem| problem.on_host(&self.base.scope.host)),
                 );
                 None
+            }
+        }
+    }
+
+    /// Whether a failure leaves the host in the play, which has to be known before
+    /// the task runs and holds for all of its items.
+    pub(super) fn ignores_errors(&self, is_skipped: bool, problems: &mut Vec<Problem>) -> bool {
+        let Some(at) = &self.raw.value.ignore_errors else { return false };
+        match &at.value {
+            Templated::Value(ignores) => return *ignores,
+            Templated::Template(_) if is_skipped => return false,
+            Templated::Template(_) => {}
+        }
+        let mut scope = Scope::clone(&self.base.scope);
+        scope.advice = Some(IGNORE_ADVICE);
+        let scope = Arc::new(scope);
+        let frame = Frame::new(scope, self.layer.clone(), Arc::default(), BTreeMap::new());
+        match frame.value(at, "`ignore_errors`") {
+            Ok(ignores) => ignores,
+            Err(Miss::Pending(_)) => false,
+            Err(Miss::Problems(found)) => {
+                problems.extend(
+                    found.into_iter().map(|problem| problem.on_host(&self.base.scope.host)),
+                );
+                false
             }
         }
     }

@@ -91,8 +91,6 @@ pub struct TaskHeader {
     pub action: ActionKind,
     /// The name that later tasks of the host know its result by.
     pub register: Option<Arc<str>>,
-    /// Whether a failure leaves the host in the play.
-    pub ignore_errors: bool,
     /// Whether it runs in its turn, or only if notified.
     pub role: Role,
     /// Whether one host of the batch runs it for all.
@@ -135,6 +133,8 @@ pub struct PlannedTask {
     pub ttl: Option<Duration>,
     /// Whether nothing that the task says or is told may be shown.
     pub no_log: bool,
+    /// Whether a failure leaves the host in the play.
+    pub ignore_errors: bool,
     /// What there is to do.
     pub body: TaskBody,
     /// The handlers to run if it changes something.

@@ -17,7 +17,7 @@ use super::whole::each;
 use super::{Planner, action};
 use crate::diagnostic::Problem;
 use crate::event::HostName;
-use crate::load::decode::{At, Templated};
+use crate::load::decode::At;
 use crate::load::layer::Layer;
 use crate::load::playbook::{RawPlay, RawTask};
 use crate::load::source::Span;
@@ -176,18 +176,17 @@ impl Planner {
             }
             let letter = if role == Role::Handler { "h" } else { "" };
             let layer = raw.vars.as_ref().map(|vars| Arc::new(decode_layer(vars, problems)));
-            let mut flag = |at: &Option<At<Templated<bool>>>, key: &str| match at {
-                None => false,
-                Some(at) => self.flag(at, key, play_layer, layer.as_ref(), problems),
-            };
+            let run_once = raw
+                .run_once
+                .as_ref()
+                .is_some_and(|at| self.flag(at, "run_once", play_layer, layer.as_ref(), problems));
             let header = TaskHeader {
                 id: format!("{number}.{letter}{}", index + 1).into(),
                 name: name.into(),
                 action: action::kind(raw),
                 register: raw.register.as_ref().map(|at| Arc::from(at.value.as_str())),
-                ignore_errors: flag(&raw.ignore_errors, "ignore_errors"),
                 role,
-                run_once: flag(&raw.run_once, "run_once"),
+                run_once,
                 tags: tags.cloned().collect(),
             };
             shapes.push(TaskShape { raw: Arc::new(task.clone()), header: Arc::new(header), layer });
@@ -228,9 +227,13 @@ impl Planner {
             let expansion = task.expand(None);
             // What will not run may lack what the names need.
             notices.extend(notice.filter(|_| !matches!(expansion, Expansion::Skipped)));
-            let is_skipped =
-                matches!(expansion, Expansion::Skipped | Expansion::Wrong { condition: true, .. });
+            let is_skipped = match &expansion {
+                Expansion::Skipped | Expansion::Wrong { condition: true, .. } => true,
+                Expansion::Steps(steps) => steps.is_empty(),
+                Expansion::Pending(_) | Expansion::Wrong { condition: false, .. } => false,
+            };
             let no_log = task.no_log(is_skipped, problems);
+            let ignore_errors = task.ignores_errors(is_skipped, problems);
             let (mut name, mut ttl) = (Arc::clone(&shape.header.name), None);
             // A task that will not run may lack what its name and the rest need.
             if !is_skipped {
@@ -263,7 +266,7 @@ impl Planner {
             };
             let notify = Notify::default();
             let header = Arc::clone(&shape.header);
-            tasks.push(PlannedTask { header, name, ttl, no_log, body, notify });
+            tasks.push(PlannedTask { header, name, ttl, no_log, ignore_errors, body, notify });
             if let Some(name) = &shape.header.register
                 && !names.contains(name)
             {

@@ -17,9 +17,11 @@ use std::fmt::Write as _;
 pub use self::json::json;
 pub use self::list::{Listing, list, list_json};
 use self::task::{Registers, Shown};
-use super::model::{Plan, PlannedPlay, PlannedTask, Role, TaskBody, TaskHeader};
+use super::model::{Lane, Plan, PlannedPlay, PlannedTask, Role, TaskBody, TaskHeader};
 use crate::event::CENSORED;
 use crate::secret::Redactor;
+
+const IGNORED: &str = "its failure is ignored";
 
 /// The plan as text: per play its hosts, and per task what each host will do.
 /// Hosts that will do the same are shown together.
@@ -39,10 +41,14 @@ pub fn text(plan: &Plan, redactor: &Redactor) -> String {
         pace::text(play, &mut out);
         for (index, header) in play.tasks.iter().enumerate() {
             let _ = writeln!(out, "\n  {}  {}", header.id, redactor.mask(&header.name));
-            for line in about(header) {
+            let all_ignore = !play.lanes.is_empty()
+                && on_hosts(play, header, index)
+                    .all(|(lane, place)| lane.tasks[place].ignore_errors);
+            for line in about(header, all_ignore) {
                 let _ = writeln!(out, "      {line}");
             }
-            for (lines, hosts) in grouped(play, header, index, &mut registers, redactor) {
+            let groups = grouped(play, header, index, !all_ignore, &mut registers, redactor);
+            for (lines, hosts) in groups {
                 let _ = writeln!(out, "      on {}", names(&hosts));
                 for line in lines.lines() {
                     let _ = writeln!(out, "        {}", redactor.mask(line));
@@ -55,7 +61,7 @@ pub fn text(plan: &Plan, redactor: &Redactor) -> String {
 }
 
 /// What holds for a task on every host.
-fn about(header: &TaskHeader) -> Vec<String> {
+fn about(header: &TaskHeader, all_ignore: bool) -> Vec<String> {
     let mut lines = Vec::new();
     if header.role == Role::Handler {
         lines.push("if notified".to_owned());
@@ -66,33 +72,47 @@ fn about(header: &TaskHeader) -> Vec<String> {
     if let Some(register) = &header.register {
         lines.push(format!("its result is known as {register}"));
     }
-    if header.ignore_errors {
-        lines.push("its failure is ignored".to_owned());
+    if all_ignore {
+        lines.push(IGNORED.to_owned());
     }
     lines
 }
 
-/// What the hosts do in one task, hosts that do the same together.
-fn grouped<'p>(
+/// A task on every host that has it: the host's lane, and its place there.
+fn on_hosts<'p>(
     play: &'p PlannedPlay,
-    header: &TaskHeader,
+    header: &'p TaskHeader,
     index: usize,
-    registers: &mut Registers,
-    redactor: &Redactor,
-) -> indexmap::IndexMap<String, Vec<&'p str>> {
-    let mut groups: indexmap::IndexMap<String, Vec<&str>> = indexmap::IndexMap::new();
-    for lane in &play.lanes {
+) -> impl Iterator<Item = (&'p Lane, usize)> {
+    play.lanes.iter().filter_map(move |lane| {
         // Lanes of request files hold only their own requests.
         let place = match lane.tasks.get(index) {
             Some(task) if task.header.id == header.id => Some(index),
             _ => lane.tasks.iter().position(|task| task.header.id == header.id),
         };
-        if let Some(place) = place {
-            let told = task::shown(lane, place, registers, redactor);
-            registers.note(lane, &lane.tasks[place]);
-            let summary = summary(&lane.tasks[place], &told);
-            groups.entry(summary).or_default().push(&lane.host);
+        place.map(|place| (lane, place))
+    })
+}
+
+/// What the hosts do in one task, hosts that do the same together.
+fn grouped<'p>(
+    play: &'p PlannedPlay,
+    header: &'p TaskHeader,
+    index: usize,
+    tells_ignored: bool,
+    registers: &mut Registers,
+    redactor: &Redactor,
+) -> indexmap::IndexMap<String, Vec<&'p str>> {
+    let mut groups: indexmap::IndexMap<String, Vec<&str>> = indexmap::IndexMap::new();
+    for (lane, place) in on_hosts(play, header, index) {
+        let task = &lane.tasks[place];
+        let told = task::shown(lane, place, registers, redactor);
+        registers.note(lane, task);
+        let mut summary = summary(task, &told);
+        if tells_ignored && task.ignore_errors {
+            summary = format!("{summary}\n{IGNORED}");
         }
+        groups.entry(summary).or_default().push(&lane.host);
     }
     groups
 }
@@ -100,7 +120,7 @@ fn grouped<'p>(
 fn summary(task: &PlannedTask, told: &Shown) -> String {
     let mut lines: Vec<String> = match &task.body {
         TaskBody::Skipped => vec!["skipped: `when` is false".to_owned()],
-        TaskBody::Ready(steps) if steps.iter().all(|step| step.skip) => {
+        TaskBody::Ready(steps) if steps.is_empty() => {
             vec!["skipped: nothing to loop over".to_owned()]
         }
         TaskBody::Ready(_) if task.no_log => vec![CENSORED.to_owned()],

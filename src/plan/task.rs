@@ -68,7 +68,7 @@ pub(super) struct HostTask {
 /// What a task is once rendered.
 #[derive(Debug)]
 pub(super) enum Expansion {
-    /// Its `when` is false.
+    /// Its `when` is false, for all items of its loop.
     Skipped,
     /// What to do.
     Steps(Vec<Step>),
@@ -97,8 +97,10 @@ impl HostTask {
         let mut collect = Collect::default();
         let mut condition_failed = false;
         let mut turns = Vec::new();
-        let items = self.items(&frame, &mut collect);
-        let is_plain = matches!(items, Some(Items::None));
+        // What is wrong with the loop hurts only those whom `when` does not exclude.
+        let mut looped = Collect::default();
+        let items = self.items(&frame, &mut looped);
+        let is_one = matches!(items, None | Some(Items::None));
         let frames: Vec<(Arc<Frame>, Option<serde_json::Value>)> = match items {
             Some(Items::None) => vec![(frame, None)],
             Some(Items::List(items)) => {
@@ -111,23 +113,31 @@ impl HostTask {
             // What there is to loop over is not known. The rest can be looked at.
             None => vec![(self.with_coming_item(&frame), None)],
         };
+        let mut is_excluded = !frames.is_empty();
         for (frame, item) in frames {
-            let holds = self.holds(&frame, &mut collect);
+            let mut decided = Collect::default();
+            let holds = self.holds(&frame, &mut decided);
+            condition_failed |= !decided.problems.is_empty();
+            if holds == Some(false) && is_one && decided.problems.is_empty() {
+                return Expansion::Skipped;
+            }
+            collect.absorb(std::mem::take(&mut looped));
+            collect.absorb(decided);
             if holds == Some(false) {
-                if is_plain && collect.problems.is_empty() {
-                    return Expansion::Skipped;
-                }
                 // It may lack what the others need, so nothing else of it is looked at.
                 turns.push(Err(item));
                 continue;
             }
-            condition_failed |= holds.is_none() && !collect.problems.is_empty();
+            is_excluded = false;
             turns.extend(self.step(&frame, item, &mut collect).map(Ok));
         }
         if !collect.problems.is_empty() {
             let host = &self.base.scope.host;
             let problems = collect.problems.into_iter().map(|problem| problem.on_host(host));
             return Expansion::Wrong { problems: problems.collect(), condition: condition_failed };
+        }
+        if is_excluded {
+            return Expansion::Skipped;
         }
         self.warn_of(&collect.exposures);
         match collect.pending.is_empty() {

@@ -78,15 +78,17 @@ impl<'t> Code<'t> {
     /// gives it no default there, does not ask whether it is defined, and does not
     /// set it itself.
     pub(super) fn needed(&self, wanted: impl Fn(&str) -> bool) -> Option<Word<'t>> {
-        let own: BTreeSet<&str> = self
-            .variables()
-            .filter(|(at, _)| self.is_assigned(*at))
-            .map(|(_, word)| word.word)
-            .collect();
+        let own = self.assigned();
         self.variables()
             .filter(|(at, word)| !own.contains(word.word) && !self.is_asked_for(*at))
             .map(|(_, word)| word)
             .find(|word| wanted(word.word))
+    }
+
+    /// The names that statements set.
+    pub(super) fn assigned(&self) -> BTreeSet<&'t str> {
+        let assigned = self.variables().filter(|(at, _)| self.is_assigned(*at));
+        assigned.map(|(_, word)| word.word).collect()
     }
 
     /// Whether a variable, or a part of it, may be undefined.

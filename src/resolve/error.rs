@@ -3,6 +3,11 @@
 use miette::Diagnostic;
 use thiserror::Error;
 
+impl ResolveError {
+    /// The code of [`ResolveError::Undefined`].
+    pub(super) const UNDEFINED: &str = "resolve::undefined";
+}
+
 /// An error in resolving inventory, patterns or templates.
 #[derive(Debug, Clone, Error, Diagnostic)]
 #[non_exhaustive]

@@ -14,10 +14,11 @@ use minijinja::{Error, ErrorKind};
 
 use super::engine::FRAME;
 use super::lazy::HostVars;
-use super::names::is_reserved;
+use super::names::{OF_HOSTS, is_reserved};
 use super::render::Pending;
 use super::scope::Scope;
 use super::shape::Shape;
+use super::soften::marked;
 use super::taint::Trace;
 use crate::credential::vault::VaultError;
 use crate::diagnostic::Problem;
@@ -52,6 +53,8 @@ pub(super) struct State {
     pub(super) files: Vec<Option<FileId>>,
     pub(super) pending: Option<Pending>,
     pub(super) failure: Option<Problem>,
+    /// Whether the value that failed is there all the same, in part.
+    pub(super) is_firm: bool,
     /// Whether a secret was used that is not read.
     pub(super) unread: bool,
     /// What becomes of secrets.
@@ -173,6 +176,7 @@ impl Frame {
     /// yet, or an error within a variable.
     pub(super) fn take_reports(&self) -> (Option<Pending>, Option<Problem>) {
         let mut state = self.state();
+        state.is_firm = false;
         (state.pending.take(), state.failure.take())
     }
 
@@ -196,6 +200,14 @@ impl Frame {
     }
 
     pub(super) fn lookup(self: &Arc<Self>, name: &str) -> Option<Value> {
+        if let Some((name, has_soft_parts)) = marked(name) {
+            // The mark hides the functions of the language.
+            let global = || {
+                let mut globals = self.scope.world.environment.globals();
+                globals.find(|(global, _)| *global == name).map(|(_, value)| value)
+            };
+            return self.soft(has_soft_parts, || self.lookup(name).or_else(global));
+        }
         let world = &self.scope.world;
         if self.scope.brings_names
             && is_reserved(name)
@@ -207,6 +219,7 @@ impl Frame {
             "item" if self.item.is_some() => {
                 return self.item.clone().map(|item| self.rendered_leaf(item));
             }
+            _ if !self.scope.has_host && OF_HOSTS.contains(&name) => return None,
             "inventory_hostname" => return Some(Value::from(&*self.scope.host)),
             "groups" => return Some(world.groups.clone()),
             "group_names" => {

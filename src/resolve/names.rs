@@ -15,6 +15,9 @@ use crate::load::decode::nearest;
 const MAGIC: [&str; 7] =
     ["inventory_hostname", "groups", "group_names", "hostvars", "play_hosts", "run_id", "item"];
 
+/// Those that only a host gives a value.
+pub(super) const OF_HOSTS: [&str; 3] = ["inventory_hostname", "group_names", "play_hosts"];
+
 /// Whether no task may give a result or a variable this name.
 #[must_use]
 pub fn is_reserved(name: &str) -> bool {
@@ -22,6 +25,14 @@ pub fn is_reserved(name: &str) -> bool {
 }
 
 impl Frame {
+    /// Whether a name is always there, as far as this frame has a host and an item.
+    fn is_magic(&self, name: &str) -> bool {
+        match name {
+            "item" => self.item.is_some(),
+            _ => MAGIC.contains(&name) && (self.scope.has_host || !OF_HOSTS.contains(&name)),
+        }
+    }
+
     /// The known name that most resembles another.
     pub(super) fn suggest(&self, name: &str) -> Option<String> {
         let count = self.layers().map(|layer| layer.vars.0.len()).sum();
@@ -33,7 +44,7 @@ impl Frame {
             .flat_map(|layer| layer.vars.0.keys().map(String::as_str))
             .chain(self.registered.keys().map(|name| &**name))
             .chain(self.pending.iter().map(|name| &**name))
-            .chain(MAGIC.into_iter().filter(|name| *name != "item" || self.item.is_some()))
+            .chain(MAGIC.into_iter().filter(|name| self.is_magic(name)))
             .collect();
         nearest(name, names).map(str::to_owned)
     }
@@ -41,7 +52,7 @@ impl Frame {
     /// Whether a name means anything here, now or later.
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {
-        MAGIC.contains(&name) && (name != "item" || self.item.is_some())
+        self.is_magic(name)
             || self.registered.contains_key(name)
             || self.pending.contains(name)
             || name == "item" && self.coming.is_some()
@@ -70,7 +81,11 @@ impl Frame {
     /// What to do about a name that nothing defines.
     pub(super) fn advice(&self, name: &str) -> String {
         if let Some(advice) = self.scope.advice {
-            return advice.replace("NAME", name);
+            // No flag defines a name that has a meaning already.
+            return match is_reserved(name) {
+                true => advice.to_owned(),
+                false => advice.replace("NAME", name),
+            };
         }
         if let Some(told) = self.scope.left_out.get(name) {
             return told.clone();

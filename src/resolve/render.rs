@@ -6,8 +6,10 @@ use minijinja::value::Value;
 use minijinja::{Error, ErrorKind, Expression, Template};
 
 use super::convert::{FromValue, truth};
+use super::error::ResolveError;
 use super::fault::Rendering;
 use super::frame::Frame;
+use super::lazy::Marked;
 use crate::diagnostic::Problem;
 use crate::load::decode::{At, Templated, is_template};
 use crate::load::node::Node;
@@ -181,7 +183,7 @@ impl Frame {
         }
         let (mut problems, _) = self.foresee(rendering);
         // The walk through the template knows better which part of it is wrong.
-        let is_undefined = problem.code() == "resolve::undefined" && !problems.is_empty();
+        let is_undefined = problem.code() == ResolveError::UNDEFINED && !problems.is_empty();
         if !is_undefined && !problems.iter().any(|it| overlap(it.span(), problem.span())) {
             problems.insert(0, problem);
         }
@@ -232,11 +234,15 @@ pub(super) enum Compiled<'env, 'source> {
 impl Compiled<'_, '_> {
     /// Renders it with what `frame` has.
     pub(super) fn render(&self, frame: &Arc<Frame>) -> Result<Value, Error> {
-        self.render_with(Value::from_dyn_object(Arc::clone(frame)))
+        self.render_in(Value::from_dyn_object(Arc::clone(frame)))
     }
 
-    /// Renders it with what `context` has, which must be a frame or lead to one.
+    /// Renders it with what `context` has, which leads to a frame.
     pub(super) fn render_with(&self, context: Value) -> Result<Value, Error> {
+        self.render_in(Value::from_object(Marked(context)))
+    }
+
+    fn render_in(&self, context: Value) -> Result<Value, Error> {
         match self {
             Self::Expression(expression) => expression.eval(context),
             Self::Template(template) => {

@@ -200,6 +200,8 @@ pub struct Scope {
     pub registers: Arc<BTreeSet<Arc<str>>>,
     /// The names that tasks would register which are left out, and what to say then.
     pub left_out: Arc<BTreeMap<Arc<str>, String>>,
+    /// Whether it is of one host. Where none is known yet, no name says which.
+    pub has_host: bool,
     /// What to say to those who miss a name here, where that is special.
     pub advice: Option<&'static str>,
     /// Whether a file of variables is missing, so that any name may be there.
@@ -222,6 +224,7 @@ impl Scope {
             play_hosts: Value::from(Vec::<String>::new()),
             registers: Arc::default(),
             left_out: Arc::default(),
+            has_host: true,
             advice: None,
             is_incomplete: false,
             brings_names: false,
@@ -232,7 +235,7 @@ impl Scope {
     #[must_use]
     pub fn of_run(world: &Arc<World>, advice: &'static str) -> Self {
         let advice = Some(advice);
-        Self { advice, ..Self::of_host(world, &ALL.into()) }
+        Self { advice, has_host: false, ..Self::of_host(world, &ALL.into()) }
     }
 
     /// Every layer from the highest precedence down, without registered results.

@@ -7,7 +7,7 @@ use minijinja::value::{Serde, Value};
 use super::convert::describe;
 use super::error::ResolveError;
 use super::frame::{Frame, poison};
-use super::lazy::LazyMap;
+use super::lazy::{LazyMap, softened};
 use super::render::{Miss, between_braces};
 use crate::diagnostic::Problem;
 use crate::event::HostName;
@@ -88,10 +88,34 @@ impl Frame {
         rendered.unwrap_or_else(|problems| match problems {
             // One is enough to tell that the variable cannot be used.
             Some(problems) => {
+                // A list is there, whatever its items are.
+                self.state().is_firm = matches!(node.kind, Kind::List(_));
                 problems.into_iter().next().map_or(Value::UNDEFINED, |it| self.fail(it))
             }
             None => poison("not known yet"),
         })
+    }
+
+    /// A value that may miss, or parts of which may: whose template fails only because
+    /// something in it is undefined is not there itself.
+    pub(super) fn soft(
+        self: &Arc<Self>,
+        has_soft_parts: bool,
+        look: impl FnOnce() -> Option<Value>,
+    ) -> Option<Value> {
+        if self.state().failure.is_some() {
+            return look();
+        }
+        let value = look()?;
+        let mut state = self.state();
+        let is_missing =
+            state.failure.as_ref().is_some_and(|it| it.code() == ResolveError::UNDEFINED);
+        if is_missing && !state.is_firm {
+            state.failure = None;
+            return None;
+        }
+        drop(state);
+        Some(if has_soft_parts { softened(value) } else { value })
     }
 
     /// Keeps the innermost error, and poisons the value so that rendering stops.

@@ -415,7 +415,6 @@ fn with_header(name: &str, body: TaskBody, ignore_errors: bool) -> PlannedTask {
             name: name.into(),
             action: ActionKind::Command,
             register: Some(name.into()),
-            ignore_errors,
             role: Role::Task,
             run_once: false,
             tags: Arc::default(),
@@ -423,6 +422,7 @@ fn with_header(name: &str, body: TaskBody, ignore_errors: bool) -> PlannedTask {
         name: name.into(),
         ttl: None,
         no_log: false,
+        ignore_errors,
         body,
         notify: Notify::default(),
     }

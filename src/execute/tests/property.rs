@@ -255,7 +255,7 @@ fn check_lane(lane: &Lane, events: &[&Event], down: &mut bool, alone: bool) {
         let fine = matches!(record.outcome, Outcome::Ok | Outcome::Changed | Outcome::Skipped);
         assert_eq!(record.error.is_none(), fine);
         let may_ignore = record.outcome.is_failure() && record.outcome != Outcome::Unreachable;
-        assert_eq!(record.ignored, may_ignore && task.header.ignore_errors);
+        assert_eq!(record.ignored, may_ignore && task.ignore_errors);
         *down |= is_cancelled || record.outcome.is_failure() && !record.ignored;
     }
     assert!(matches!(events.next(), Some(Event::HostFinished { .. })));

@@ -71,7 +71,7 @@ impl Of<'_> {
         if let Some(register) = &self.task.header.register {
             keys.insert("register".into(), json!(&**register));
         }
-        if self.task.header.ignore_errors {
+        if self.task.ignore_errors {
             keys.insert("ignore_errors".into(), json!(true));
         }
         keys.insert("driver".into(), json!("paramiko"));

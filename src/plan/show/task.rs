@@ -52,6 +52,7 @@ pub(super) fn shown(
     let task = &lane.tasks[place];
     let (state, mut requests) = match &task.body {
         TaskBody::Skipped => ("skipped".to_owned(), Vec::new()),
+        TaskBody::Ready(steps) if steps.is_empty() => ("skipped".to_owned(), Vec::new()),
         TaskBody::Ready(_) if task.no_log => ("censored".to_owned(), Vec::new()),
         TaskBody::Ready(steps) => {
             let written = lane.outline.task(place);

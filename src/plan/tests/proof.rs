@@ -289,6 +289,7 @@ fn what_may_be_fine_is_no_error() {
         "- command: \"{{ hostvars[inventory_hostname].only_here | default(0) }}{{ r.ok }}\"",
         "- command: \"{{ env('NOWHERE', 'x') }}{{ r.ok }}\"",
         "- command: \"{{ (r.output or {'y': 1}).y }}\"",
+        "- command: \"{% set m = {'x': {}} %}{{ nowhere if m.x.y is defined }}{{ nowhere if m.z | default(false) }}{{ nowhere if (m | default(1)) == 1 }}{{ r.output }}\"",
         "- command: \"{{ '--debug' if inventory_hostname == 'x' }}{{ r.output }}\"",
         "- command: \"{% for i in r.results %}{{ ',' if inventory_hostname == 'x' }}{{ i.output }}{% endfor %}\"",
         "- command: \"{% set m = 'x' if 1 > 2 %}{{ m }}{{ 'y' if m }}{{ m | default('z') }}{{ r.output }}\"",
@@ -354,6 +355,70 @@ fn what_is_undefined_may_be_so_below_a_default_or_a_question_only() {
     ] {
         let errors = tasks(&format!("- command: \"{wrong}\"\n")).unwrap_err();
         assert!(errors[0].contains(&format!("undefined variable `{name}`")), "{wrong}: {errors:?}");
+    }
+}
+
+#[test]
+fn a_variable_whose_template_is_undefined_misses_where_it_may() {
+    const VARS: &str = "{ a: '{{ region }}', b: 'x{{ a }}', m: { tls: '{{ region }}', n: { o: '{{ region }}' }, p: 1 }, l: ['{{ region }}'], f: '{{ region | nofilter }}' }";
+    let plan = |code: &str, when: &str| {
+        let playbook = format!(
+            "- hosts: web\n  vars: {VARS}\n  tasks:\n    - {{ command: first, register: r }}\n    - command: \"{code}\"\n      when: {when}\n"
+        );
+        let inventory = INVENTORY.replace("only_here: 1", "only_here: 1, broken: '{{ region }}'");
+        Case { inventory: &inventory, playbook: &playbook, ..Case::default() }.plan()
+    };
+    for (fine, expected) in [
+        ("{{ a | default('none') }}", "none"),
+        ("{{ b | default('none') }}", "none"),
+        ("{{ a is defined }} {{ b is undefined }}", "False True"),
+        ("{{ m.tls | default('none') }}{{ m['tls'] is defined }}", "noneFalse"),
+        ("{{ m.n.o | default('none') }}{{ m.p | default(2) }}", "none1"),
+        ("{{ (a if m.p else b) | default('none') }}", "none"),
+        ("{% if a is defined %}{{ a }}{% else %}{{ m.p }}{% endif %}", "1"),
+        ("{% set a = 1 %}{{ a | default('none') }}", "1"),
+        ("{% for a in [1] %}{{ a | default('none') }}{{ loop is defined }}{% endfor %}", "1True"),
+        ("{{ range is defined }}{{ a | default(range(2) | join) }}", "True01"),
+        ("{{ hostvars['web-01'].broken | default('none') }}", "none"),
+        ("{{ hostvars['web-01']['broken'] is defined }}", "False"),
+        ("{{ only_here | default('none') }}", "1"),
+    ] {
+        let planned =
+            plan(fine, "only_here is defined").unwrap_or_else(|it| panic!("{fine}\n{it:#?}"));
+        assert_eq!(lines(&planned, "web-01")[1], [expected], "{fine}");
+        let planned = plan(&format!("{fine}{{{{ r.output }}}}"), "r.ok and only_here is defined");
+        assert!(planned.is_ok(), "{fine}\n{:#?}", planned.unwrap_err());
+    }
+    for when in ["a is defined", "r.ok and b is defined", "[r.ok, m.n.o is defined]"] {
+        let planned = plan("{{ a }}{{ b }}{{ m.n.o }}", when);
+        assert!(planned.is_ok(), "{when}\n{:#?}", planned.unwrap_err());
+    }
+    for wrong in [
+        "{{ a }}",
+        "{{ b }}",
+        "{{ a | to_json }}",
+        "{{ [a] | length }}",
+        "{{ a | default(1) }}{{ a | to_json }}",
+        "{{ a | default(b) }}",
+        "{{ a | upper | default(1) }}",
+        "{{ m | to_json }}",
+        "{{ m | default({}) | to_json }}",
+        "{{ (m | default({})).tls | to_json }}",
+        "{{ l | default([]) | join }}",
+        "{{ m.tls | to_json }}",
+    ] {
+        for code in [wrong.to_owned(), format!("{{{{ r.output }}}}{wrong}")] {
+            let errors = plan(&code, "only_here is defined").err();
+            let errors = errors.unwrap_or_else(|| panic!("no error for {code}"));
+            assert!(errors[0].contains("undefined variable `region`"), "{code}: {errors:#?}");
+        }
+    }
+    for (other, told) in [
+        ("{{ f | default(1) }}", "there is no filter `nofilter`"),
+        ("{% for k, v in m | default({}) | items %}{{ k }}{% endfor %}", "`region`"),
+    ] {
+        let errors = plan(other, "only_here is defined").unwrap_err();
+        assert!(errors[0].contains(told), "{other}: {errors:#?}");
     }
 }
 
@@ -477,6 +542,78 @@ fn names_with_a_meaning_cannot_be_given_another() {
     let errors = case.plan().unwrap_err();
     let names: Vec<&str> = errors.iter().filter_map(|error| error.split('`').nth(1)).collect();
     assert_eq!(names, ["groups", "hostvars", "item"], "{errors:#?}");
+}
+
+#[test]
+fn what_is_wrong_with_a_loop_hurts_only_those_whom_when_does_not_exclude() {
+    for fine in [
+        "- command: \"{{ item }}\"\n  loop: \"{{ nowhere }}\"\n  when: nowhere is defined",
+        "- command: \"{{ item }}\"\n  loop: \"{{ only_here }}\"\n  when: inventory_hostname == 'x'",
+        "- command: \"{{ item }}\"\n  loop: [\"{{ nowhere }}\"]\n  when: [nowhere is defined, item == 1]",
+        "- command: \"{{ item }}\"\n  loop: \"{{ nowhere }}\"\n  when: nowhere is defined and item",
+        "- command: \"{{ item }}\"\n  loop: \"{{ nowhere }}\"\n  when: r.ok and nowhere is defined",
+        "- command: \"{{ item }}\"\n  loop: \"{{ nowhere.results }}\"\n  when: [r.ok, nowhere is defined]",
+        "- name: on {{ nowhere }}\n  command: \"{{ item }}\"\n  loop: \"{{ nowhere }}\"\n  when: nowhere is defined",
+        "- name: on {{ nowhere }}\n  command: \"{{ item }}\"\n  loop: [1, 2]\n  when: nowhere is defined",
+        "- name: on {{ nowhere }}\n  command: \"{{ item }}\"\n  loop: \"{{ nowhere | default([]) }}\"",
+    ] {
+        let planned = behind(fine);
+        assert!(planned.is_ok(), "{fine}\n{:#?}", planned.unwrap_err());
+    }
+    for wrong in ["r.ok", "item is defined", "item.x == 1", "true", "[r.ok, item]"] {
+        let task = "- command: \"{{ item }}\"\n  loop: \"{{ nowhere }}\"\n  when:";
+        let errors = behind(&format!("{task} {wrong}")).unwrap_err();
+        assert!(errors[0].contains("undefined variable `nowhere`"), "{wrong}: {errors:#?}");
+        assert_eq!(errors.len(), 1, "{wrong}: {errors:#?}");
+    }
+}
+
+#[test]
+fn a_loop_that_waits_is_known_to_be_skipped_where_when_does_not_hold() {
+    let planned = behind(
+        "- command: \"{{ item }}\"\n  loop: \"{{ r.results }}\"\n  when: inventory_hostname == 'web-01'\n",
+    )
+    .unwrap();
+    let body = |host| &lane(&planned, host).tasks[1].body;
+    assert!(matches!(body("web-01"), TaskBody::Deferred(_)));
+    assert!(matches!(body("web-02"), TaskBody::Skipped));
+}
+
+#[test]
+fn what_holds_for_a_whole_play_sees_no_host() {
+    for name in ["inventory_hostname", "group_names", "play_hosts", "item"] {
+        let own = format!("'{{{{ 1 if {name} == 1 else 2 }}}}'");
+        let yes = format!("'{{{{ {name} == 1 }}}}'");
+        let playbook = format!(
+            "- name: {own}\n  hosts: web\n  serial: {own}\n  any_errors_fatal: {yes}\n  max_fail_percentage: {own}\n  tasks: [{{ command: id, run_once: {yes} }}]\n- hosts: {own}\n  tasks: [{{ command: id }}]\n"
+        );
+        let case = Case { inventory: INVENTORY, playbook: &playbook, ..Case::default() };
+        let errors = case.plan().unwrap_err();
+        let told = format!("undefined variable `{name}`");
+        assert!(errors.iter().all(|error| error.contains(&told)), "{errors:#?}");
+        assert_eq!(errors.len(), 6, "{errors:#?}");
+        let told = advice(&case);
+        assert!(told.ends_with("and `-e NAME=…`"), "{told}");
+    }
+}
+
+#[test]
+fn errors_are_ignored_host_by_host() {
+    let planned = tasks(
+        "- { command: id, ignore_errors: \"{{ inventory_hostname == 'web-02' }}\" }\n\
+         - { command: id, ignore_errors: \"{{ only_here == 1 }}\", when: only_here is defined }\n",
+    )
+    .unwrap();
+    let flags =
+        |host| lane(&planned, host).tasks.iter().map(|task| task.ignore_errors).collect::<Vec<_>>();
+    assert_eq!((flags("web-01"), flags("web-02")), (vec![false, true], vec![true, false]));
+    for wrong in ["r", "item", "nowhere"] {
+        let task =
+            format!("- {{ command: id, ignore_errors: '{{{{ {wrong} == 1 }}}}', loop: [1] }}");
+        let errors = behind(&task).unwrap_err();
+        assert_eq!(errors.len(), 1, "{errors:#?}");
+        assert!(errors[0].contains(&format!("undefined variable `{wrong}`")), "{errors:#?}");
+    }
 }
 
 /// The advice that comes with the first error.

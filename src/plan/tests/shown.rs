@@ -303,12 +303,51 @@ fn what_holds_for_a_whole_play_may_be_a_template_of_its_variables() {
     let play = &planned.plan.plays[0];
     assert_eq!(play.batches().collect::<Vec<_>>(), [0..1, 1..3, 3..4]);
     assert_eq!(play.pace.limit, crate::plan::model::FailureLimit::Percent(30.0));
-    let (first, second) = (&play.tasks[0], &play.tasks[1]);
-    assert_eq!((first.ignore_errors, first.run_once), (true, true));
-    assert_eq!((second.ignore_errors, second.run_once), (false, false));
+    let flags = play.lanes[0].tasks.iter().map(|task| (task.ignore_errors, task.header.run_once));
+    assert_eq!(flags.collect::<Vec<_>>(), [(true, true), (false, false)]);
     let retry = steps(&play.lanes[0].tasks[0])[0].conduct.as_ref().unwrap().retry.clone().unwrap();
     assert_eq!((retry.tries, retry.delay.as_millis()), (4, 500));
     let wrong = playbook.replace("{{ lenient }}", "{{ nowhere }}");
     let errors = Case { playbook: &wrong, ..case }.plan().unwrap_err();
     assert!(errors[0].contains("nowhere"), "{errors:?}");
+}
+
+#[test]
+fn what_differs_from_host_to_host_is_shown_with_its_hosts() {
+    let planned = tasks(
+        "- name: own\n  command: id\n  ignore_errors: \"{{ inventory_hostname == 'web-02' }}\"\n\
+         - name: none\n  command: id\n  loop: [1, 2]\n  when: item > 1 and only_here is defined\n\
+         - name: empty\n  command: id\n  loop: []\n",
+    )
+    .unwrap();
+    assert_eq!(
+        show::text(&planned.plan, &planned.redactor),
+        "\
+PLAY web · 2 hosts · 3 tasks
+
+  1.1  own
+      on web-01
+        $ id
+      on web-02
+        $ id
+        its failure is ignored
+
+  1.2  none
+      on web-01
+        $ id
+      on web-02
+        skipped: `when` is false
+
+  1.3  empty
+      on web-01, web-02
+        skipped: nothing to loop over
+
+"
+    );
+    let plan = shown(&planned);
+    let states = plan["plays"][0]["hosts"].as_array().unwrap().iter().map(|host| {
+        host["tasks"].as_array().unwrap().iter().map(|task| task["state"].clone()).collect()
+    });
+    let states: Vec<Vec<Value>> = states.collect();
+    assert_eq!(states, [["ready", "ready", "skipped"], ["ready", "skipped", "skipped"]]);
 }
