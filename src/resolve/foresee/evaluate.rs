@@ -84,8 +84,9 @@ impl<'t> Walk<'_, 't> {
                 self.waits = true;
                 Evaluated::Unknown
             }
-            (_, Ok(value)) if !value.is_undefined() => Evaluated::Value(value),
+            // What stands for a secret that nobody has read decides nothing.
             _ if frame.is_unread() => Evaluated::Unknown,
+            (_, Ok(value)) if !value.is_undefined() => Evaluated::Value(value),
             (_, Ok(_)) if !is_secret && self.is_blank(&text, sight) => Evaluated::Blank,
             (_, Ok(_)) => undefined(),
             (_, Err(error)) => match error.kind() {
