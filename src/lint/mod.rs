@@ -158,7 +158,7 @@ fn auto_add_in_ci(plays: &[At<RawPlay>], problems: &mut Vec<Problem>) {
 }
 
 fn is_for_ci(play: &RawPlay) -> bool {
-    play.tags.iter().flat_map(|tags| &tags.value.0).any(|tag| tag == CI)
+    play.tags.as_ref().is_some_and(|tags| tags.value.has(CI))
 }
 
 /// Plays for CI that would believe any host key.

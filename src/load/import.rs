@@ -11,8 +11,9 @@ use super::document::{Format, document};
 use super::error::LoadError;
 use super::file::{decode_all, items, unreadable};
 use super::node::{Kind, Node};
-use super::playbook::{RawPlay, RawTask, Tags, Vars};
+use super::playbook::{RawPlay, RawTask, Vars};
 use super::source::{FileId, Sources, Span, shown};
+use super::tags::Tags;
 use super::{check as shapes, handlers};
 use crate::diagnostic::Problem;
 

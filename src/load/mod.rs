@@ -34,6 +34,7 @@ mod shape;
 pub mod source;
 pub mod ssh_args;
 pub mod ssh_config;
+pub mod tags;
 pub mod texts;
 pub mod uses;
 pub mod values;

@@ -9,6 +9,7 @@ use super::error::LoadError;
 use super::mapping::mapping;
 use super::node::{Entry, Kind, Node};
 use super::request::{Commands, ConnectionArgs, DriverArgs, FileTransfer, Options};
+use super::tags::Tags;
 use super::values::{Pause, Retries};
 
 mapping! {
@@ -164,36 +165,6 @@ impl Decode for Driver {
         }
         decoder.report(LoadError::Driver { driver }, node.span);
         None
-    }
-}
-
-/// Tags: a list, or one text with commas.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tags(pub Vec<String>);
-
-impl JsonSchema for Tags {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Tags".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let tag = json_schema!({ "type": ["string", "number"] });
-        json_schema!({ "anyOf": [tag, { "type": "array", "items": tag }] })
-    }
-}
-
-impl Decode for Tags {
-    fn decode(node: &Node, what: &str, decoder: &mut Decoder) -> Option<Self> {
-        let texts = match OneOrMany::<String>::decode(node, what, decoder)? {
-            OneOrMany::One(text) => vec![text],
-            OneOrMany::Many(texts) => texts.into_iter().map(|text| text.value).collect(),
-        };
-        let tags = texts.iter().flat_map(|text| text.split(',')).map(|tag| tag.trim().to_owned());
-        Some(Self(tags.filter(|tag| !tag.is_empty()).collect()))
     }
 }
 

@@ -4,9 +4,10 @@
 use super::credential_ref::CredentialRef;
 use super::decode::{At, OneOrMany, Templated};
 use super::node::{Kind, Node};
-use super::playbook::{Condition, Driver, LoopItems, Tags, Vars};
+use super::playbook::{Condition, Driver, LoopItems, Vars};
 use super::project::Forks;
 use super::source::Span;
+use super::tags::Tags;
 use super::values::{EnvironmentMap, OutputName};
 
 /// A template, or the expression of a condition.
@@ -94,6 +95,12 @@ impl Texts for Node {
     }
 }
 
+impl Texts for Tags {
+    fn texts<'t>(&'t self, span: Option<Span>, visit: &mut dyn FnMut(Text<'t>)) {
+        self.0.texts(span, visit);
+    }
+}
+
 impl Texts for EnvironmentMap {
     fn texts<'t>(&'t self, span: Option<Span>, visit: &mut dyn FnMut(Text<'t>)) {
         self.0.values().for_each(|value| value.texts(span, visit));
@@ -114,4 +121,4 @@ macro_rules! without_templates {
     )*};
 }
 
-without_templates!(Driver, Forks, OutputName, String, Tags, Vars, bool);
+without_templates!(Driver, Forks, OutputName, String, Vars, bool);

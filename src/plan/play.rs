@@ -48,10 +48,10 @@ impl Planner {
         problems: &mut Vec<Problem>,
     ) -> Option<PlannedPlay> {
         let raw = &play.value;
-        let tags = raw.tags.as_ref().map(|tags| tags.value.0.as_slice()).unwrap_or_default();
         let tasks = raw.tasks.iter().flat_map(|tasks| &tasks.value);
         let play_layer = raw.vars.as_ref().map(|vars| Arc::new(decode_layer(vars, problems)));
         let layer = play_layer.as_ref();
+        let tags = &self.tags(raw.tags.as_ref(), layer, None, problems);
         let mut shapes = self.shapes(number, Role::Task, tasks, tags, layer, problems);
         if self.start.is_ahead() {
             return None; // The run begins in a later play.
@@ -159,9 +159,10 @@ impl Planner {
     ) -> Vec<TaskShape> {
         let mut shapes = Vec::new();
         for (index, task) in tasks.enumerate() {
-            let own = task.value.tags.as_ref().map(|tags| tags.value.0.as_slice());
-            let tags = play_tags.iter().chain(own.unwrap_or_default());
             let raw = &task.value;
+            let layer = raw.vars.as_ref().map(|vars| Arc::new(decode_layer(vars, problems)));
+            let own = self.tags(raw.tags.as_ref(), play_layer, layer.as_ref(), problems);
+            let tags = play_tags.iter().chain(&own);
             let name = written_name(raw);
             if role == Role::Task {
                 self.note_tags(tags.clone());
@@ -175,7 +176,6 @@ impl Planner {
                 }
             }
             let letter = if role == Role::Handler { "h" } else { "" };
-            let layer = raw.vars.as_ref().map(|vars| Arc::new(decode_layer(vars, problems)));
             let run_once = raw
                 .run_once
                 .as_ref()

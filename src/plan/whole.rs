@@ -1,5 +1,5 @@
-//! What holds for all hosts of a play, and so sees no host: flags of tasks, and lists
-//! that a template may give as a whole.
+//! What holds for all hosts of a play, and so sees no host: flags and tags of tasks,
+//! and lists that a template may give as a whole.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use super::Planner;
 use crate::diagnostic::Problem;
 use crate::load::decode::{At, Templated};
 use crate::load::layer::Layer;
+use crate::load::tags::{Tags, split};
 use crate::resolve::frame::Frame;
 use crate::resolve::render::Miss;
 use crate::resolve::scope::Scope;
@@ -29,9 +30,7 @@ impl Planner {
         if let Templated::Value(value) = at.value {
             return value;
         }
-        let mut scope = Scope::of_run(&self.world, ADVICE);
-        scope.layers.extend(play.into_iter().chain(task).cloned());
-        match Frame::of_scope(scope).value(at, &format!("`{key}`")) {
+        match self.without_host(play, task).value(at, &format!("`{key}`")) {
             Ok(value) => value,
             Err(Miss::Problems(found)) => {
                 problems.extend(found);
@@ -40,6 +39,37 @@ impl Planner {
             // Nothing is registered where no host is known.
             Err(Miss::Pending(_)) => false,
         }
+    }
+
+    /// The tags of a play, or of a task.
+    pub(super) fn tags(
+        &self,
+        at: Option<&At<Tags>>,
+        play: Option<&Arc<Layer>>,
+        task: Option<&Arc<Layer>>,
+        problems: &mut Vec<Problem>,
+    ) -> Vec<String> {
+        let mut tags: Vec<String> = Vec::new();
+        for at in at.into_iter().flat_map(|tags| &tags.value.0) {
+            if let Templated::Value(tag) = &at.value {
+                tags.push(tag.clone());
+                continue;
+            }
+            match each(&self.without_host(play, task), at, "`tags`") {
+                Ok(texts) => {
+                    tags.extend(texts.iter().flat_map(|text| split(text)).map(str::to_owned));
+                }
+                Err(Miss::Problems(found)) => problems.extend(found),
+                Err(Miss::Pending(_)) => {}
+            }
+        }
+        tags
+    }
+
+    fn without_host(&self, play: Option<&Arc<Layer>>, task: Option<&Arc<Layer>>) -> Arc<Frame> {
+        let mut scope = Scope::of_run(&self.world, ADVICE);
+        scope.layers.extend(play.into_iter().chain(task).cloned());
+        Frame::of_scope(scope)
     }
 }
 

@@ -351,3 +351,29 @@ PLAY web · 2 hosts · 3 tasks
     let states: Vec<Vec<Value>> = states.collect();
     assert_eq!(states, [["ready", "ready", "skipped"], ["ready", "skipped", "skipped"]]);
 }
+
+#[test]
+fn tags_may_be_templates_of_what_holds_for_the_whole_play() {
+    let playbook = "\
+- hosts: web
+  vars: { stage: prod, more: [a, 'b, c'] }
+  tags: 'on-{{ stage }}'
+  tasks:
+    - { command: first, tags: ['{{ more }}', d] }
+    - { command: second, tags: '{{ own }}, e', vars: { own: 'f,g' } }
+    - { command: third, tags: '{{ given | default(stage) }}' }
+";
+    let case = || Case { inventory: INVENTORY, playbook, ..Case::default() };
+    let tags = |case: Case<'_>| -> Vec<String> {
+        case.planned().plan.plays[0].tasks.iter().map(|task| task.tags.join(" ")).collect()
+    };
+    assert_eq!(tags(case()), ["on-prod a b c d", "on-prod f g e", "on-prod prod"]);
+    assert_eq!(tags(Case { only: &["c"], ..case() }), ["on-prod a b c d"]);
+    assert_eq!(tags(Case { extra: &["given=x"], skip: &["a", "x"], ..case() }).len(), 1);
+    for wrong in ["nowhere", "inventory_hostname", "item"] {
+        let playbook = playbook.replace("own }}", &format!("{wrong} }}}}"));
+        let errors = Case { playbook: &playbook, ..case() }.plan().unwrap_err();
+        assert_eq!(errors.len(), 1, "{errors:#?}");
+        assert!(errors[0].contains(&format!("undefined variable `{wrong}`")), "{errors:#?}");
+    }
+}
