@@ -38,13 +38,15 @@ fn read(pem: &[u8], passphrase: Option<&str>) -> Result<PKey<Private>, ErrorStac
 }
 
 /// Decryption has no checksum: a wrong passphrase shows as bad padding, or, once
-/// in a while, as a structure that makes no sense. So whatever is not plainly
-/// something else counts as a wrong passphrase.
+/// in a while, as a structure that makes no sense, which decoders call unsupported. So
+/// whatever is not plainly something else counts as a wrong passphrase.
 fn undecryptable(error: &ErrorStack) -> KeyError {
+    let is_decoder = |library: &str| library.contains("DECODER");
     let unsupported = error.errors().iter().any(|error| {
-        error.reason().is_some_and(|reason| {
-            reason.contains("unsupported") || reason.contains("unknown pbe algorithm")
-        })
+        !error.library().is_some_and(is_decoder)
+            && error.reason().is_some_and(|reason| {
+                reason.contains("unsupported") || reason.contains("unknown pbe algorithm")
+            })
     });
     let bad_decrypt = error.errors().iter().any(|error| {
         error

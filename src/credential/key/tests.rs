@@ -119,6 +119,20 @@ fn wrong_missing_and_unneeded_passphrases_are_told_apart() {
     }
 }
 
+/// One wrong passphrase in 256 leaves what looks like padding, and rubbish before it.
+#[test]
+fn rubbish_that_a_wrong_passphrase_gives_is_told_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, _) = generate(dir.path(), "k", "ecdsa", "256");
+    let file = path.to_str().unwrap();
+    run("ssh-keygen", &["-q", "-p", "-P", "", "-N", PASSPHRASE, "-m", "PEM", "-f", file]);
+    for number in 0..1000 {
+        let wrong = secret(&format!("wrong {number}"));
+        let read = PrivateKey::read(&path, Some(&wrong), "k").map(|_| ());
+        assert_eq!(read, Err(KeyError::PassphraseWrong), "{number}");
+    }
+}
+
 #[test]
 fn keys_that_were_reflowed_on_the_way_are_read() {
     let dir = tempfile::tempdir().unwrap();
