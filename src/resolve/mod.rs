@@ -3,6 +3,7 @@
 
 mod advice;
 mod code;
+mod compiled;
 mod convert;
 mod engine;
 mod error;
