@@ -117,6 +117,39 @@ pub(super) fn method_advice(name: &str) -> Option<String> {
     )
 }
 
+/// What to do without a variable that Ansible itself would define.
+pub(super) fn name_advice(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "omit" => "leave the key out, or give the value that it has by default",
+        "playbook_dir" | "inventory_dir" | "role_path" => {
+            "relative paths start at the directory of the file that they are written in: leave it out"
+        }
+        "inventory_hostname_short" => "write `inventory_hostname.split('.')[0]`",
+        "ansible_play_hosts" | "ansible_play_batch" | "ansible_play_hosts_all" => {
+            "the hosts of the play are `play_hosts`"
+        }
+        "ansible_check_mode" | "ansible_diff_mode" | "ansible_version" | "ansible_run_tags"
+        | "ansible_skip_tags" | "ansible_limit" | "ansible_loop" | "ansible_managed" => {
+            "this is Ansible's own and not defined here: give the value with `-e`, or in `vars`"
+        }
+        _ if is_fact(name) => {
+            "nothing is gathered from hosts: ask with a task of its own, such as `command: cat /etc/os-release`, and `register` what it says"
+        }
+        _ => return None,
+    })
+}
+
+/// Whether Ansible would know it from the host, rather than from the inventory.
+fn is_fact(name: &str) -> bool {
+    let Some(name) = name.strip_prefix("ansible_") else { return false };
+    let is_of_inventory = ["host", "port", "user", "password", "connection", "shell_type"]
+        .contains(&name)
+        || ["ssh_", "become", "sudo", "private_key", "python_interpreter", "remote_"]
+            .iter()
+            .any(|start| name.starts_with(start));
+    !is_of_inventory
+}
+
 /// What Ansible's functions are called here.
 pub(super) fn function_advice(name: &str) -> Option<&'static str> {
     Some(match name {
@@ -124,7 +157,7 @@ pub(super) fn function_advice(name: &str) -> Option<&'static str> {
             "`env('NAME')` reads the environment, `file('PATH')` a file, `vault('PATH')` a secret"
         }
         "now" => "take the time on the host: `date -Is` as a command of its own, with `register`",
-        "omit" => "leave the key out, or give the value that it has by default",
+        "omit" => return name_advice(name),
         "undef" => "a name that nothing defines is an error by itself",
         "items" | "items2dict" => "write it as a filter: `mapping | items`",
         _ => return None,

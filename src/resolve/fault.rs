@@ -8,10 +8,10 @@ use minijinja::{Error, ErrorKind};
 
 use super::advice::{failure_advice, syntax_advice};
 use super::code::{Code, Word};
+use super::compiled::TOO_LONG;
 use super::error::ResolveError;
 use super::frame::Frame;
 use super::lexer::unclosed;
-use super::render::TOO_LONG;
 use super::soften::Softened;
 use super::tools::{FILTER, TEST};
 use crate::diagnostic::Problem;

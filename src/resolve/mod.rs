@@ -4,6 +4,7 @@
 mod advice;
 mod code;
 pub mod compared;
+mod compiled;
 mod convert;
 mod engine;
 mod error;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use minijinja::value::{Value, ValueKind};
 
-use super::advice::{function_advice, parts_advice};
+use super::advice::{function_advice, name_advice, parts_advice};
 use super::error::ResolveError;
 use super::frame::Frame;
 use super::lazy::HostVars;
@@ -36,7 +36,9 @@ impl Frame {
     /// The known name that most resembles another.
     pub(super) fn suggest(&self, name: &str) -> Option<String> {
         let count = self.layers().map(|layer| layer.vars.0.len()).sum();
-        if !self.scope.world.may_compare(count) {
+        // Any two letters are alike.
+        let is_long = |name: &str| name.chars().nth(1).is_some();
+        if !is_long(name) || !self.scope.world.may_compare(count) {
             return None;
         }
         let names: BTreeSet<&str> = self
@@ -45,6 +47,7 @@ impl Frame {
             .chain(self.registered.keys().map(|name| &**name))
             .chain(self.pending.iter().map(|name| &**name))
             .chain(MAGIC.into_iter().filter(|name| self.is_magic(name)))
+            .filter(|name| is_long(name))
             .collect();
         nearest(name, names).map(str::to_owned)
     }
@@ -80,6 +83,10 @@ impl Frame {
 
     /// What to do about a name that nothing defines.
     pub(super) fn advice(&self, name: &str) -> String {
+        let is_somewhere = self.scope.world.is_defined_somewhere(name);
+        if let Some(advice) = name_advice(name).filter(|_| !is_somewhere) {
+            return advice.to_owned();
+        }
         if let Some(advice) = self.scope.advice {
             // No flag defines a name that has a meaning already.
             return match is_reserved(name) {
@@ -95,7 +102,11 @@ impl Frame {
                 "a task registers `{name}`, but none that runs before this one: move that task up"
             );
         }
-        if self.scope.world.is_defined_somewhere(name) {
+        if name == "item" {
+            return "`item` is there in a task with `loop`: write what to loop over, or another name"
+                .to_owned();
+        }
+        if is_somewhere {
             return format!(
                 "other hosts of the inventory have it: define it for these too, or give a default: `{{{{ {name} | default('…') }}}}`"
             );
@@ -134,6 +145,11 @@ impl Frame {
         if is_result || self.registered.contains_key(part) {
             return format!(
                 "`hostvars` has what the inventory says of a host, and no results: `{part}` is known to the tasks of its own host"
+            );
+        }
+        if self.scope.world.is_defined_somewhere(part) {
+            return format!(
+                "other hosts of the inventory have it, this one has not: define it for this one too, or give a default: `{{{{ {shown}.{part} | default('…') }}}}`"
             );
         }
         if self.knows(part) {

@@ -648,6 +648,7 @@ fn what_hostvars_does_not_have_is_told_with_its_cause() {
         (format!("{{{{ {host}.r.output }}}}"), "and no results"),
         (format!("{{{{ {host}.site }}}}"), "is defined in the play"),
         (format!("{{{{ {host}.only_her }}}}"), "did you mean"),
+        ("{{ hostvars['web-02'].only_here }}".to_owned(), "other hosts of the inventory have it"),
         ("{{ hostvars['web-1'].x }}".to_owned(), "did you mean `hostvars['web-01']`?"),
         (format!("{{{{ {host}.r.output }}}} {{{{ r.output }}}}"), "and no results"),
     ] {
@@ -655,6 +656,28 @@ fn what_hostvars_does_not_have_is_told_with_its_cause() {
         let case = Case { inventory: INVENTORY, playbook: &tasks, ..Case::default() };
         let told = advice(&case);
         assert!(told.contains(expected), "{rest}: {told}");
+    }
+}
+
+#[test]
+fn names_that_ansible_defines_are_told_with_what_to_do_instead() {
+    for (name, expected) in [
+        ("ansible_facts.os_family", "nothing is gathered"),
+        ("ansible_date_time.iso8601", "nothing is gathered"),
+        ("ansible_distribution", "nothing is gathered"),
+        ("ansible_ssh_host", "give a default"),
+        ("ansible_user", "give a default"),
+        ("playbook_dir", "relative paths"),
+        ("omit", "leave the key out"),
+        ("item", "in a task with `loop`"),
+        ("z", "give a default"),
+        ("xy", "did you mean `xyz`?"),
+    ] {
+        let playbook =
+            play(&format!("- command: \"{{{{ {name} }}}}\"\n  vars: {{ y: 1, xyz: 2 }}\n"));
+        let case = Case { inventory: INVENTORY, playbook: &playbook, ..Case::default() };
+        let told = advice(&case);
+        assert!(told.contains(expected), "{name}: {told}");
     }
 }
 

@@ -150,6 +150,20 @@ fn secrets_of_a_vault_that_is_not_read_are_warned_of_too() {
 }
 
 #[test]
+fn what_hangs_on_a_secret_that_is_not_read_excludes_no_task() {
+    for when in ["vault('ci').on == 'yes'", "r.ok and vault('ci').on == 'yes'"] {
+        let task = format!("- {{ command: id, register: r }}\n- command: id\n  when: {when}\n");
+        for task in [task.clone(), format!("{task}  loop: \"{{{{ vault('ci').list }}}}\"\n")] {
+            let planned = tasks(&task).unwrap();
+            let body = &lane(&planned, "web-01").tasks[1].body;
+            assert!(matches!(body, TaskBody::Deferred(_)), "{task}{body:?}");
+            let errors = tasks(&format!("{task}  creates: '{{{{ nowhere }}}}'\n")).unwrap_err();
+            assert!(errors[0].contains("undefined variable `nowhere`"), "{errors:#?}");
+        }
+    }
+}
+
+#[test]
 fn no_log_is_known_per_host_and_hides_the_name() {
     let planned = tasks(
         "- { command: id, no_log: yes, name: \"of {{ only_here | default(2) }}\" }\n\
