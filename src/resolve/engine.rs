@@ -106,7 +106,16 @@ fn b64decode(text: &str) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|_| failed("`b64decode`: the content is not UTF-8".into()))
 }
 
+/// A filter that takes any value is handed an undefined one as well.
+fn defined(value: &Value) -> Result<&Value, Error> {
+    match value.is_undefined() {
+        true => Err(Error::from(ErrorKind::UndefinedError)),
+        false => Ok(value),
+    }
+}
+
 fn to_json(value: &Value) -> Result<String, Error> {
+    let value = defined(value)?;
     serde_json::to_string(value).map_err(|error| failed(format!("`to_json`: {error}")))
 }
 
@@ -117,6 +126,7 @@ fn from_json(text: &str) -> Result<Value, Error> {
 }
 
 fn to_yaml(value: &Value) -> Result<String, Error> {
+    let value = defined(value)?;
     crate::load::to_yaml(value).map_err(|error| failed(format!("`to_yaml`: {error}")))
 }
 

@@ -350,6 +350,8 @@ fn what_is_undefined_may_be_so_below_a_default_or_a_question_only() {
         ("{{ nginx.port | default(80) }} {{ nginx.port }}", "nginx"),
         ("{{ nginx.port | upper | default('x') }}", "nginx"),
         ("{{ nginx.port == 1 }}", "nginx"),
+        ("{{ nowhere | to_json }}", "nowhere"),
+        ("{{ nowhere | to_yaml }}", "nowhere"),
         ("{{ nginx.port | default(nowhere) }}", "nowhere"),
         ("{{ a.b | default('x') ~ c.d | default('y') ~ nowhere }}", "nowhere"),
     ] {
