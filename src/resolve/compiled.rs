@@ -5,7 +5,6 @@ use std::sync::Arc;
 use minijinja::value::Value;
 use minijinja::{Error, Expression, Template};
 
-use super::engine::FRAME;
 use super::frame::Frame;
 use super::lazy::Marked;
 
@@ -21,16 +20,9 @@ impl Compiled<'_, '_> {
         self.render_in(Value::from_dyn_object(Arc::clone(frame)))
     }
 
-    /// Renders it with what `context` has, which leads to a frame. That is done to look
-    /// ahead: what hangs on a secret that is not read has no value yet.
+    /// Renders it with what `context` has, which leads to a frame.
     pub(super) fn render_with(&self, context: Value) -> Result<Value, Error> {
-        let frame = context.get_attr(FRAME)?;
-        let value = self.render_in(Value::from_object(Marked(context)))?;
-        let frame = frame.downcast_object_ref::<Frame>();
-        Ok(match frame.is_some_and(Frame::is_unread) {
-            true => Value::UNDEFINED,
-            false => value,
-        })
+        self.render_in(Value::from_object(Marked(context)))
     }
 
     fn render_in(&self, context: Value) -> Result<Value, Error> {

@@ -200,7 +200,12 @@ impl<'w, 't> Walk<'w, 't> {
 
     /// Reports what rendering an expression fails with.
     fn fails(&mut self, expr: &Expr<'t>, error: &Error) {
-        let place = self.frame.place(Some(range(expr)), self.rendering);
-        self.problems.push(self.frame.problem(error, self.rendering).or_at(place));
+        let problem = self.frame.problem(error, self.rendering).or_at(self.place(expr));
+        self.problems.push(problem);
+    }
+
+    /// Where an expression stands.
+    fn place(&self, expr: &Expr<'t>) -> Option<Span> {
+        self.frame.place(Some(range(expr)), self.rendering)
     }
 }

@@ -17,7 +17,7 @@ mod raw;
 mod silence;
 
 use intake::Intake;
-pub(super) use intake::{End, Farewell, Gain, Sent, received};
+pub(super) use intake::{AFTER_LOGIN, End, Farewell, Gain, Sent, received};
 pub(super) use raw::{Signer, Unsigned, prepare, sign_in};
 use silence::{Silence, is_writable};
 

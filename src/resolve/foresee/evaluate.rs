@@ -70,7 +70,7 @@ impl<'t> Walk<'_, 't> {
         let compiled = Compiled::Expression(expression);
         let result = frame.within(file, || compiled.render_with(sight.clone()));
         let missing = frame.take_missing();
-        let place = frame.place(Some(range(expr)), self.rendering);
+        let place = self.place(expr);
         let is_secret = missing.is_some();
         let undefined = || {
             Evaluated::Undefined(match missing {

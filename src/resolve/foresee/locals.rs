@@ -10,7 +10,6 @@ use super::Walk;
 use crate::resolve::error::ResolveError;
 use crate::resolve::frame::Frame;
 use crate::resolve::shape::Shape;
-use crate::resolve::soften::marked;
 use crate::resolve::syntax::any;
 
 /// In how many ways an expression is tried whose names have several values each.
@@ -224,10 +223,6 @@ struct Sight {
 impl Object for Sight {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let name = key.as_str()?;
-        let bare = marked(name).map_or(name, |(bare, _)| bare);
-        match self.own.get(bare) {
-            Some(value) => Some(value.clone()),
-            None => self.frame.lookup(name),
-        }
+        self.own.get(name).cloned().or_else(|| self.frame.lookup(name))
     }
 }

@@ -39,8 +39,7 @@ impl<'w, 't> Walk<'w, 't> {
                 self.frame.take_reports();
                 // A secret tells its fields itself.
                 if let Some(missing) = self.frame.take_missing().filter(|_| !may_miss) {
-                    let place = self.frame.place(Some(range(whole)), self.rendering);
-                    self.problems.push(Problem::new(missing, place));
+                    self.problems.push(Problem::new(missing, self.place(whole)));
                     return Shape::Any;
                 }
                 match part {
@@ -141,8 +140,7 @@ impl<'w, 't> Walk<'w, 't> {
 
     /// Reports an error at an expression.
     pub(super) fn tell(&mut self, expr: &Expr<'t>, error: ResolveError) -> Shape {
-        let place = self.frame.place(Some(range(expr)), self.rendering);
-        self.problems.push(Problem::new(error, place));
+        self.problems.push(Problem::new(error, self.place(expr)));
         Shape::Any
     }
 }

@@ -20,7 +20,7 @@ const AT_A_TIME: usize = 128 * 1024;
 const BEFORE_LOGIN: u64 = 1024 * 1024;
 /// How much it may send in vain from then on: more than what may wait in the windows
 /// of all channels that a connection has.
-const AFTER_LOGIN: u64 = 16 * 1024 * 1024;
+pub(in crate::transport) const AFTER_LOGIN: u64 = 16 * 1024 * 1024;
 
 /// What a byte that was asked for may cost at most with all that goes around it: a
 /// packet of its own.

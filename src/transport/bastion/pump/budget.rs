@@ -1,7 +1,7 @@
 //! How much a jump host may send that is of no use to anybody.
 
-/// How much may come in vain: as much as from any host whose user is signed in.
-const IN_VAIN: u64 = 16 * 1024 * 1024;
+use crate::transport::link::AFTER_LOGIN as IN_VAIN;
+
 /// How much of a tunnel's data may wait for the near end: libssh2's receive window.
 const WINDOW: u64 = 2 * 1024 * 1024;
 
