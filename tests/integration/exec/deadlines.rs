@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use sshoal::plan::spec::{ExecOptions, SudoSpec};
 use sshoal::secret::Secret;
-use sshoal::transport::Cancel;
+use sshoal::transport::{Cancel, Connection};
 
-use super::{connect, elevated, failure, options, output, plain, run, shown, text, wait_for};
+use super::{
+    connect, elevated, failure, options, output, plain, run, shown, text, wait_for, words,
+};
 use crate::lab::processes::{kill_all, processes_that_mention, wait_until};
 use crate::lab::{Lab, Sudo, User, UserOptions};
 
@@ -94,54 +96,50 @@ fn a_command_that_ignores_term_is_killed() {
     assert_gone(&sleep);
 }
 
-#[test]
-fn children_of_root_are_gone_too() {
+/// The same, given up once they have begun.
+fn in_time(options: ExecOptions) -> ExecOptions {
+    ExecOptions { timeout: Some(TIME_TO_BEGIN), ..options }
+}
+
+/// Runs `test` as a user whom sudo asks for a password and as one whom it does not, with a
+/// terminal and without, all at a time.
+fn as_each_user(test: impl Fn(&mut Box<dyn Connection>, Option<&str>, bool) + Sync) {
     let lab = Lab::get();
     let (asked, trusted) = (&lab.users.sudoer, &lab.users.nopasswd);
+    let test = &test;
     std::thread::scope(|scope| {
         for (user, password) in [(asked, Some(asked.password.as_str())), (trusted, None)] {
             for pty in [false, true] {
                 let mut connection = connect(lab.sshd(), user);
-                scope.spawn(move || {
-                    let sleep = unique_sleep(300);
-                    let line = format!("echo on; (timeout 400 {sleep} & {sleep}) & {sleep} | cat");
-                    let timeout = Some(TIME_TO_BEGIN);
-                    let options = ExecOptions { timeout, ..elevated(password, pty) };
-                    let execution = run(&mut connection, &line, &options);
-                    assert_eq!(failure(&execution), "command_timeout");
-                    assert_eq!(text(&execution.output.bytes), "on\n");
-                    assert_eq!(execution.warnings, [""; 0], "pty: {pty}");
-                    assert_gone(&sleep);
-                });
+                scope.spawn(move || test(&mut connection, password, pty));
             }
         }
     });
 }
 
-fn words(password: Option<&str>, pty: bool) -> ExecOptions {
-    let sudo = SudoSpec { password: password.map(Secret::new), user: None, shell: false };
-    ExecOptions { timeout: Some(TIME_TO_BEGIN), pty, sudo: Some(sudo), ..options() }
+#[test]
+fn children_of_root_are_gone_too() {
+    as_each_user(|connection, password, pty| {
+        let sleep = unique_sleep(300);
+        let line = format!("echo on; (timeout 400 {sleep} & {sleep}) & {sleep} | cat");
+        let execution = run(connection, &line, &in_time(elevated(password, pty)));
+        assert_eq!(failure(&execution), "command_timeout");
+        assert_eq!(text(&execution.output.bytes), "on\n");
+        assert_eq!(execution.warnings, [""; 0], "pty: {pty}");
+        assert_gone(&sleep);
+    });
 }
 
 #[test]
 fn what_sudo_runs_without_a_shell_is_gone_too() {
-    let lab = Lab::get();
-    let (asked, trusted) = (&lab.users.sudoer, &lab.users.nopasswd);
-    std::thread::scope(|scope| {
-        for (user, password) in [(asked, Some(asked.password.as_str())), (trusted, None)] {
-            for pty in [false, true] {
-                let mut connection = connect(lab.sshd(), user);
-                scope.spawn(move || {
-                    let sleep = unique_sleep(300);
-                    let line = format!("timeout 400 {sleep} | {sleep}");
-                    let execution = run(&mut connection, &line, &words(password, pty));
-                    assert_eq!(failure(&execution), "command_timeout");
-                    assert_eq!(execution.warnings, [""; 0], "pty: {pty}");
-                    assert!(shown(&execution).contains("was ended"), "{}", shown(&execution));
-                    assert_gone(&sleep);
-                });
-            }
-        }
+    as_each_user(|connection, password, pty| {
+        let sleep = unique_sleep(300);
+        let line = format!("timeout 400 {sleep} | {sleep}");
+        let execution = run(connection, &line, &in_time(words(password, pty)));
+        assert_eq!(failure(&execution), "command_timeout");
+        assert_eq!(execution.warnings, [""; 0], "pty: {pty}");
+        assert!(shown(&execution).contains("was ended"), "{}", shown(&execution));
+        assert_gone(&sleep);
     });
 }
 
@@ -158,7 +156,7 @@ fn what_cannot_be_ended_is_told() {
     let mut connection = connect(lab.sshd(), &user);
     let (roots, own) = (unique_sleep(300), unique_sleep(300));
     let line = format!("/bin/sh -c 'trap \"\" TERM HUP; {roots}; {roots}' | {own}");
-    let execution = run(&mut connection, &line, &words(None, false));
+    let execution = run(&mut connection, &line, &in_time(words(None, false)));
     let runs = !processes_that_mention(&roots).is_empty();
     kill_all(&processes_that_mention(&roots));
     assert!(runs, "{}", shown(&execution));
@@ -176,7 +174,7 @@ fn what_heeds_a_signal_is_gone_without_a_shell_of_roots() {
     let mut connection = connect(lab.sshd(), &user);
     for pty in [false, true] {
         let sleep = unique_sleep(300);
-        let execution = run(&mut connection, &sleep, &words(None, pty));
+        let execution = run(&mut connection, &sleep, &in_time(words(None, pty)));
         assert_eq!(failure(&execution), "command_timeout");
         assert_eq!(execution.warnings, [""; 0], "{}", shown(&execution));
         assert_gone(&sleep);

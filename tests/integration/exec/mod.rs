@@ -83,6 +83,12 @@ fn elevated(password: Option<&str>, pty: bool) -> ExecOptions {
     ExecOptions { pty, sudo: Some(SudoSpec { password, user: None, shell: true }), ..options() }
 }
 
+/// [`options`] with the words of a line elevated, and no shell.
+fn words(password: Option<&str>, pty: bool) -> ExecOptions {
+    let password = password.map(Secret::new);
+    ExecOptions { pty, sudo: Some(SudoSpec { password, user: None, shell: false }), ..options() }
+}
+
 /// Runs a command that none follows and nothing interrupts.
 fn run(connection: &mut Box<dyn Connection>, line: &str, options: &ExecOptions) -> Execution {
     connection.execute(line, options, false, &Cancel::default())

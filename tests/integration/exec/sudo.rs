@@ -7,7 +7,7 @@ use sshoal::plan::spec::{ExecOptions, SudoSpec};
 use sshoal::secret::Secret;
 use sshoal::transport::{Connection, Ending, Execution};
 
-use super::{connect, elevated, failure, options, output, run, shown, text};
+use super::{connect, elevated, failure, options, output, run, shown, text, words};
 use crate::lab::{Lab, Sudo, User, UserOptions};
 
 const BOTH: [bool; 2] = [false, true];
@@ -17,11 +17,6 @@ fn assert_clean(execution: &Execution, secret: &str) {
     let all = shown(execution);
     assert!(!all.contains(secret), "{all}");
     assert!(!all.contains("sshoal-"), "{all}");
-}
-
-fn words(password: Option<&str>, pty: bool) -> ExecOptions {
-    let password = password.map(Secret::new);
-    ExecOptions { pty, sudo: Some(SudoSpec { password, user: None, shell: false }), ..options() }
 }
 
 #[test]

@@ -3,17 +3,11 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use sshoal::plan::spec::{ExecOptions, SudoSpec};
-use sshoal::secret::Secret;
+use sshoal::plan::spec::ExecOptions;
 use sshoal::transport::Ending;
 
-use super::{connect, options, run, shown, text, with_sudo_of};
+use super::{connect, options, run, shown, text, with_sudo_of, words};
 use crate::lab::{Lab, User};
-
-fn words(password: &str, pty: bool) -> ExecOptions {
-    let sudo = SudoSpec { password: Some(Secret::new(password)), user: None, shell: false };
-    ExecOptions { pty, sudo: Some(sudo), ..options() }
-}
 
 /// A program that prints sudo's prompt as its own, and tells what it is answered.
 fn impostor(user: &User) -> String {
@@ -36,7 +30,7 @@ fn a_command_that_prints_the_prompt_is_not_answered() {
         let mut connection = connect(lab.sshd(), user);
         let line = impostor(user);
         for pty in [false, true] {
-            let execution = run(&mut connection, &line, &words(&user.password, pty));
+            let execution = run(&mut connection, &line, &words(Some(&user.password), pty));
             assert_eq!(execution.ending, Ending::Exited(0), "{}", shown(&execution));
             assert!(text(&execution.output.bytes).contains("got::"), "{}", shown(&execution));
             assert!(!shown(&execution).contains(&user.password));
@@ -55,7 +49,7 @@ fn the_input_of_a_command_that_needs_no_password_ends_soon() {
     let mut connection = connect(lab.sshd(), user);
     // The best of several tries counts: a busy machine makes some of them slow.
     let took = || {
-        let execution = run(&mut connection, "cat", &words(&user.password, false));
+        let execution = run(&mut connection, "cat", &words(Some(&user.password), false));
         assert_eq!(execution.ending, Ending::Exited(0), "{}", shown(&execution));
         execution.duration
     };
@@ -67,8 +61,7 @@ fn the_input_of_a_command_that_needs_no_password_ends_soon() {
 fn the_prompt_of_a_sudo_that_is_not_answered_is_no_output() {
     let lab = Lab::get();
     let mut connection = connect(lab.sshd(), &lab.users.sudoer);
-    let sudo = SudoSpec { password: None, user: None, shell: false };
-    let options = ExecOptions { sudo: Some(sudo), ..options() };
+    let options = words(None, false);
     let execution = run(&mut connection, "id", &options);
     assert_eq!(super::failure(&execution), "sudo_password_required");
     assert!(!shown(&execution).contains("sshoal-prompt"), "{}", shown(&execution));
@@ -89,8 +82,10 @@ fn a_sudo_that_asks_late_is_answered() {
          [ \"$answer\" = late-but-right ] && exec \"$@\"\n";
     let user = with_sudo_of(&lab, "late", Some(script));
     let mut connection = connect(lab.sshd(), &user);
-    let options =
-        ExecOptions { timeout: Some(Duration::from_secs(90)), ..words("late-but-right", false) };
+    let options = ExecOptions {
+        timeout: Some(Duration::from_secs(90)),
+        ..words(Some("late-but-right"), false)
+    };
     let execution = run(&mut connection, "echo on", &options);
     assert_eq!(execution.ending, Ending::Exited(0), "{}", shown(&execution));
     assert_eq!(text(&execution.output.bytes), "on\n");
